@@ -1,0 +1,149 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Envelope is a message as Redis holds it. Its fields are stream fields, so
+// that scripts can amend them and a program without this library can send a
+// message with nothing but XADD … p <payload>.
+//
+// Names of one letter are LeanMQ's; every longer name is a header.
+type Envelope struct {
+	Payload     []byte // p, the only one that must be there
+	ID          string // i, where it is not the entry's own id
+	Attempts    int    // a, failed ones so far
+	Created     int64  // t, ms, where it is not that of the entry's id
+	TTL         int64  // x, ms after Created; 0 = none
+	Target      string // u, what of its queue it is meant for, such as a path
+	Inbox       string // r, the key that a reply goes to
+	Correlation string // c, says which request a reply answers
+	Error       string // e, of the last failed attempt
+	FirstFailed int64  // f, ms
+	LastFailed  int64  // l, ms
+	Reason      string // w, why it is dead
+	Header      []string
+}
+
+// MalformedError says why a stream entry is no message.
+type MalformedError struct{ Reason string }
+
+func (e *MalformedError) Error() string { return "malformed message: " + e.Reason }
+
+// appendFields appends the fields as arguments of a command. The payload comes
+// first and is always there: entries with the same field names share them in
+// Redis' memory.
+func (e *Envelope) appendFields(args []any) []any {
+	args = append(args, fieldPayload, e.Payload)
+	str := func(name, v string) {
+		if v != "" {
+			args = append(args, name, v)
+		}
+	}
+	num := func(name string, v int64) {
+		if v != 0 {
+			args = append(args, name, v)
+		}
+	}
+	str("i", e.ID)
+	num("a", int64(e.Attempts))
+	num("t", e.Created)
+	num("x", e.TTL)
+	str("u", e.Target)
+	str("r", e.Inbox)
+	str("c", e.Correlation)
+	for _, h := range e.Header {
+		args = append(args, h)
+	}
+	return args
+}
+
+// fieldPayload is boxed once: it is an argument of every send.
+var fieldPayload any = "p"
+
+// DecodeEnvelope reads an entry's fields. Byte slices and strings of the
+// result do not alias fields, except for Payload, which does.
+func DecodeEnvelope(fields [][]byte) (Envelope, error) {
+	var e Envelope
+	if len(fields)%2 != 0 {
+		return e, &MalformedError{"a field has no value"}
+	}
+	var errs []error
+	num := func(name string, v []byte) int64 {
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil || n < 0 {
+			errs = append(errs, &MalformedError{fmt.Sprintf("field %q is %.40q: want a number, 0 or more", name, v)})
+		}
+		return n
+	}
+	for i := 0; i < len(fields); i += 2 {
+		name, v := fields[i], fields[i+1]
+		if len(name) != 1 {
+			if len(name) == 0 {
+				errs = append(errs, &MalformedError{"a field has no name"})
+				continue
+			}
+			if e.Header == nil {
+				e.Header = make([]string, 0, len(fields)-i)
+			}
+			e.Header = append(e.Header, string(name), string(v))
+			continue
+		}
+		switch name[0] {
+		case 'p':
+			e.Payload = v[:len(v):len(v)]
+		case 'i':
+			e.ID = string(v)
+		case 'a':
+			e.Attempts = int(num("a", v))
+		case 't':
+			e.Created = num("t", v)
+		case 'x':
+			e.TTL = num("x", v)
+		case 'u':
+			e.Target = string(v)
+		case 'r':
+			e.Inbox = string(v)
+		case 'c':
+			e.Correlation = string(v)
+		case 'e':
+			e.Error = string(v)
+		case 'f':
+			e.FirstFailed = num("f", v)
+		case 'l':
+			e.LastFailed = num("l", v)
+		case 'w':
+			e.Reason = string(v)
+		}
+		// A letter from a newer version is passed over.
+	}
+	if e.Payload == nil {
+		errs = append(errs, &MalformedError{`field "p" (the payload) is missing`})
+	}
+	return e, errors.Join(errs...)
+}
+
+// unpackFields reads what pack in lib.lua wrote: "length:bytes" for each.
+func unpackFields(s string) ([][]byte, error) {
+	var out [][]byte
+	for s != "" {
+		size, rest, ok := strings.Cut(s, ":")
+		n, err := strconv.ParseUint(size, 10, 31)
+		if !ok || err != nil || uint64(len(rest)) < n {
+			return nil, &MalformedError{"a scheduled message's body is damaged"}
+		}
+		out = append(out, []byte(rest[:n]))
+		s = rest[n:]
+	}
+	return out, nil
+}
+
+// EntryTime is the time in ms at which the server created the entry.
+func EntryTime(id string) int64 {
+	ms, _, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseInt(ms, 10, 64)
+	return n
+}

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// maxReplies bounds one read.
+const maxReplies = 1000
+
+// Reply answers a request.
+type Reply struct {
+	Inbox       string // the key that came with the request
+	Correlation string
+	Status      int
+	Header      []string // name, value, …
+	Payload     []byte
+}
+
+// xadd puts the reply into its inbox if that still exists: a caller who is
+// gone must not leave anything behind, nor fail the worker.
+func (r *Reply) xadd(ctx context.Context) *redis.StringCmd {
+	args := make([]any, 0, 10+len(r.Header))
+	args = append(args, "XADD", r.Inbox, "NOMKSTREAM", "*",
+		fieldPayload, r.Payload, "c", r.Correlation, "s", r.Status)
+	for _, h := range r.Header {
+		args = append(args, h)
+	}
+	return redis.NewStringCmd(ctx, args...)
+}
+
+// Inbox is the reply stream of one instance. It lives as long as its lease is
+// renewed.
+type Inbox struct {
+	Key     string
+	s       *Store
+	reader  *Reader
+	last    string      // entry id up to which replies were read
+	read    bool        // replies were read that are not deleted yet
+	created atomic.Bool // by Renew, since the last Read
+}
+
+// OpenInbox creates an inbox under an id that nobody else uses.
+func (s *Store) OpenInbox(ctx context.Context, id string, lease time.Duration) (*Inbox, error) {
+	in := &Inbox{Key: s.keys.Inbox(id), s: s, reader: s.NewReader(), last: "0-0"}
+	if err := in.Renew(ctx, lease); err != nil {
+		_ = in.reader.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// Renew renews the lease, and creates the inbox again if it is gone.
+func (in *Inbox) Renew(ctx context.Context, lease time.Duration) error {
+	create := redis.NewStatusCmd(ctx, "XGROUP", "CREATE", in.Key, group, "0", "MKSTREAM")
+	create.SetFirstKeyPos(2)
+	expire := redis.NewBoolCmd(ctx, "PEXPIRE", in.Key, lease.Milliseconds())
+	if err := in.s.pipe.doAll(ctx, []redis.Cmder{create, expire}); err != nil {
+		return classify(err)
+	}
+	if err := create.Err(); err != nil && !isBusyGroup(err) {
+		return classify(err)
+	}
+	if create.Err() == nil {
+		in.created.Store(true)
+	}
+	return classify(expire.Err())
+}
+
+// Read waits up to wait for replies and calls each for every one. What was
+// read before is deleted in the same round trip. Not to be called
+// concurrently.
+func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply)) error {
+	r := in.reader
+	if in.created.Swap(false) {
+		in.last, in.read = "0-0", false // entry ids may start anew with the key
+	}
+	read := redis.NewRawCmd(ctx, "XREAD", "COUNT", maxReplies,
+		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last)
+	r.busy.Store(true)
+	var err error
+	if in.read {
+		pl := r.rdb.Pipeline()
+		trim := redis.NewIntCmd(ctx, "XTRIM", in.Key, "MINID", idAfter(in.last))
+		_, _ = pl.Process(ctx, trim), pl.Process(ctx, read)
+		_, err = pl.Exec(ctx)
+	} else {
+		err = r.rdb.Process(ctx, read)
+	}
+	r.busy.Store(false)
+	if err != nil {
+		return classify(err)
+	}
+	in.read = false
+	parse := resp{b: read.Val()}
+	return classify(parse.streams(func(_, id []byte, fields [][]byte) error {
+		in.last, in.read = string(id), true
+		if reply, err := decodeReply(fields); err == nil {
+			each(reply)
+		}
+		return nil
+	}))
+}
+
+// decodeReply reads what xadd wrote.
+func decodeReply(fields [][]byte) (Reply, error) {
+	var r Reply
+	if len(fields)%2 != 0 {
+		return r, &MalformedError{"a field has no value"}
+	}
+	for i := 0; i < len(fields); i += 2 {
+		name, v := fields[i], fields[i+1]
+		if len(name) > 1 {
+			r.Header = append(r.Header, string(name), string(v))
+			continue
+		}
+		switch string(name) {
+		case "p":
+			r.Payload = v
+		case "c":
+			r.Correlation = string(v)
+		case "s":
+			n, err := strconv.Atoi(string(v))
+			if err != nil {
+				return r, &MalformedError{fmt.Sprintf("status is %.40q", v)}
+			}
+			r.Status = n
+		}
+	}
+	if r.Correlation == "" {
+		return r, &MalformedError{"a reply without correlation id"}
+	}
+	return r, nil
+}
+
+// idAfter is the smallest entry id greater than id.
+func idAfter(id string) string {
+	ms, seq, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseUint(seq, 10, 64)
+	return ms + "-" + strconv.FormatUint(n+1, 10)
+}
+
+// Interrupt makes a blocked Read return.
+func (in *Inbox) Interrupt(ctx context.Context) bool { return in.reader.Interrupt(ctx) }
+
+// Close deletes the inbox and its connection.
+func (in *Inbox) Close(ctx context.Context) error {
+	_, err := in.s.count(ctx, "DEL", in.Key)
+	return errors.Join(err, in.reader.Close())
+}

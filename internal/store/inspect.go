@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Info counts what a queue holds.
+type Info struct {
+	Ready, InFlight, Scheduled, Dead int64
+	Consumers                        int64
+	Exists                           bool
+}
+
+// Info returns the counts of one moment.
+func (q *Queue) Info(ctx context.Context) (Info, error) {
+	var info Info
+	length := redis.NewIntCmd(ctx, "XLEN", q.Stream)
+	dead := redis.NewIntCmd(ctx, "XLEN", q.Dead)
+	delayed := redis.NewIntCmd(ctx, "ZCARD", q.Delayed)
+	groups := redis.NewXInfoGroupsCmd(ctx, q.Stream)
+	if err := q.s.pipe.doAll(ctx, []redis.Cmder{length, dead, delayed, groups}); err != nil {
+		return info, classify(err)
+	}
+	for _, cmd := range []redis.Cmder{length, dead, delayed} {
+		if err := cmd.Err(); err != nil {
+			return info, classify(err)
+		}
+	}
+	for _, g := range groups.Val() { // an error means: no stream yet
+		if g.Name == group {
+			info.InFlight, info.Consumers = g.Pending, g.Consumers
+		}
+	}
+	info.Ready = max(length.Val()-info.InFlight, 0)
+	info.Scheduled, info.Dead = delayed.Val(), dead.Val()
+	info.Exists = groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
+	return info, nil
+}
+
+// QueueNames returns the names of all queues, sorted.
+func (s *Store) QueueNames(ctx context.Context) ([]string, error) {
+	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", s.keys.Queues())
+	if err := s.pipe.do(ctx, cmd); err != nil {
+		return nil, classify(err)
+	}
+	names, err := cmd.Result()
+	slices.Sort(names)
+	return names, classify(err)
+}
+
+// Delete deletes the queue and all it holds. Unless force is set it does
+// nothing to a queue with messages and returns how many there are.
+func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) {
+	flag := "0"
+	if force {
+		flag = "1"
+	}
+	v, err := q.s.eval(ctx, deleteScript,
+		[]string{q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta}, flag)
+	if left = integer(v); err != nil || left > 0 {
+		return left, err
+	}
+	cmd := redis.NewIntCmd(ctx, "SREM", q.s.keys.Queues(), q.Name)
+	if err := q.s.pipe.do(ctx, cmd); err != nil {
+		return 0, classify(err)
+	}
+	q.listed.Store(0)
+	return 0, classify(cmd.Err())
+}
+
+// Create makes the stream and its group, and lists the queue.
+func (q *Queue) Create(ctx context.Context) error {
+	create := redis.NewStatusCmd(ctx, "XGROUP", "CREATE", q.Stream, group, "0", "MKSTREAM")
+	create.SetFirstKeyPos(2)
+	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
+	if err := q.s.pipe.doAll(ctx, []redis.Cmder{create, list}); err != nil {
+		return classify(err)
+	}
+	if err := create.Err(); err != nil && !isBusyGroup(err) {
+		return classify(err)
+	}
+	return classify(list.Err())
+}
+
+func isBusyGroup(err error) bool {
+	return len(err.Error()) >= 9 && err.Error()[:9] == "BUSYGROUP"
+}
+
+// Waiting returns up to n messages of the stream after the entry id after (""
+// for the beginning), ready and in flight ones alike, without consuming them.
+func (q *Queue) Waiting(ctx context.Context, after string, n int) ([]Entry, error) {
+	return q.s.rangeOf(ctx, q.Stream, after, n)
+}
+
+// rangeOf reads a stream without consuming it.
+func (s *Store) rangeOf(ctx context.Context, stream, after string, n int) ([]Entry, error) {
+	from := "-"
+	if after != "" {
+		from = "(" + after
+	}
+	return s.rangeBetween(ctx, stream, from, "+", n)
+}
+
+func (s *Store) rangeBetween(ctx context.Context, stream, first, last string, n int) ([]Entry, error) {
+	cmd := redis.NewRawCmd(ctx, "XRANGE", stream, first, last, "COUNT", n)
+	if err := s.pipe.do(ctx, cmd); err != nil {
+		return nil, classify(err)
+	}
+	raw, err := cmd.Result()
+	if err != nil {
+		return nil, classify(err)
+	}
+	var out []Entry
+	r := resp{b: raw}
+	err = r.entries(func(id []byte, fields [][]byte) error {
+		out = append(out, newEntry(string(id), fields))
+		return nil
+	})
+	return out, classify(err)
+}
+
+// Remove deletes an entry of the stream that no consumer was given.
+func (q *Queue) Remove(ctx context.Context, entry string) error {
+	_, err := q.s.count(ctx, "XDEL", q.Stream, entry)
+	return err
+}

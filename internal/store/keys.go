@@ -1,0 +1,110 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of a queue's name.
+const (
+	maxTagLen  = 64
+	maxNameLen = 200
+)
+
+// group is the one consumer group of a queue's stream.
+const group = "leanmq"
+
+// Keys builds every key name there is. Two queues never share a key: names
+// hold no colon, so each key has one reading only.
+type Keys struct{ prefix string }
+
+// QueueKeys are the keys of one queue. All of them share its hash tag, so that
+// a script may touch them together on Redis Cluster.
+type QueueKeys struct {
+	Name    string // canonical: "tag:name", or "name" when both are equal
+	Tag     string
+	Stream  string // ready and in flight
+	Dead    string // dead letters, a stream
+	Delayed string // scheduled: zset of tokens by due time in ms
+	Bodies  string // scheduled: hash of packed fields by token
+	Workers string // hash of epochs by consumer
+	Meta    string // hash of settings
+}
+
+// Queue returns the keys of the queue called name: "name", or "tag:name" for
+// queues that share the hash tag of a service.
+func (k Keys) Queue(name string) (QueueKeys, error) {
+	tag, rest, tagged := strings.Cut(name, ":")
+	if !tagged {
+		rest = tag
+	}
+	if err := checkName("queue tag", tag, maxTagLen); err != nil {
+		return QueueKeys{}, err
+	}
+	if err := checkName("queue name", rest, maxNameLen); err != nil {
+		return QueueKeys{}, err
+	}
+	canonical := tag + ":" + rest
+	stream := k.prefix + ":{" + tag + "}:" + rest
+	if tag == rest {
+		canonical = rest
+	}
+	return QueueKeys{
+		Name:    canonical,
+		Tag:     tag,
+		Stream:  stream,
+		Dead:    stream + ":dlq",
+		Delayed: stream + ":delayed",
+		Bodies:  stream + ":delayed:msg",
+		Workers: stream + ":workers",
+		Meta:    stream + ":meta",
+	}, nil
+}
+
+// Dedupe is the key that remembers the message id sent under a caller's id.
+func (q QueueKeys) Dedupe(id string) string { return q.Stream + ":dedupe:" + id }
+
+// Inbox is the reply stream of one gateway instance.
+func (k Keys) Inbox(id string) string { return k.prefix + ":inbox:{" + id + "}" }
+
+// Queues is the set of all queue names.
+func (k Keys) Queues() string { return k.prefix + ":queues" }
+
+// Routes is the route table.
+func (k Keys) Routes() string { return k.prefix + ":routes" }
+
+// Notices is the channel that tells processes to look at something now. A lost
+// notice only costs time: whatever it announces is also looked at regularly.
+func (k Keys) Notices() string { return k.prefix + ":notices" }
+
+// NameError says what is wrong with a name, and what is allowed.
+type NameError struct {
+	What, Name, Reason string
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("%s %q %s", e.What, e.Name, e.Reason)
+}
+
+func checkName(what, s string, most int) error {
+	fail := func(format string, args ...any) error {
+		return &NameError{What: what, Name: s, Reason: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case s == "":
+		return fail("is empty")
+	case len(s) > most:
+		return fail("has %d bytes: at most %d are allowed", len(s), most)
+	case !utf8.ValidString(s):
+		return fail("is not valid UTF-8")
+	case strings.TrimSpace(s) != s:
+		return fail("begins or ends with white space")
+	}
+	for i, r := range s {
+		if r < 0x20 || r == 0x7f || strings.ContainsRune("{}:", r) {
+			return fail("has %q at byte %d: control characters, braces and colons are not allowed", r, i)
+		}
+	}
+	return nil
+}

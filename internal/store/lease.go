@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Entry is a message where it stands.
+type Entry struct {
+	Entry      string // the stream entry's id, or a scheduled message's token
+	Deliveries int
+	Due        time.Time // of a scheduled message
+	Envelope
+	Malformed error // why the envelope could not be read, or nil
+}
+
+// Join makes consumer part of the queue's group and returns its epoch.
+func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err error) {
+	cmd := joinScript.cmd(ctx, []string{q.Stream, q.Workers}, group, consumer)
+	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
+	if err := q.s.pipe.doAll(ctx, []redis.Cmder{cmd, list}); err != nil {
+		return "", classify(err)
+	}
+	epoch, err = cmd.Text()
+	return epoch, classify(err)
+}
+
+// Renew renews the lease of the messages that consumer still owns, and returns
+// those it does not. The epoch returned is one that it had while it owned all
+// the others. Safe to repeat. At most MaxRenew ids.
+func (q *Queue) Renew(ctx context.Context, consumer string, ids []string) (epoch string, lost []string, err error) {
+	args := append(make([]any, 0, 2+len(ids)), group, consumer)
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	reply, err := q.s.list(ctx, renewScript, []string{q.Stream, q.Workers}, args...)
+	if err != nil {
+		return "", nil, err
+	}
+	epoch, lost = epochAndLost(reply, nil)
+	return epoch, lost, nil
+}
+
+// MaxRenew is how many messages one Renew takes.
+const MaxRenew = maxScriptItems
+
+// Reclaim takes over up to n messages whose lease has run out, and
+// dead-letters those already delivered maxDeliveries times (0 = no limit).
+func (q *Queue) Reclaim(ctx context.Context, consumer string, lease time.Duration, n, maxDeliveries int) (entries []Entry, buried int, err error) {
+	reply, err := q.s.list(ctx, reclaimScript, []string{q.Stream, q.Workers, q.Dead},
+		group, consumer, lease.Milliseconds(), n, maxDeliveries)
+	if err != nil {
+		return nil, 0, err
+	}
+	buried = int(integer(reply[0]))
+	for _, v := range reply[1:] {
+		item, _ := v.([]any)
+		if len(item) != 3 {
+			return entries, buried, fmt.Errorf("%w: reclaim returned %v", errProtocol, v)
+		}
+		id, _ := item[0].(string)
+		e := newEntry(id, byteFields(item[1]))
+		e.Deliveries = int(integer(item[2]))
+		entries = append(entries, e)
+	}
+	return entries, buried, nil
+}
+
+// Release hands back everything that consumer owns and removes it from the
+// group. Safe to repeat.
+func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error) {
+	v, err := q.s.eval(ctx, releaseScript, []string{q.Stream, q.Workers},
+		group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
+	return int(integer(v)), err
+}
+
+// releasedIdle is the idle time given to what is handed back: longer than any
+// lease, so that the next reclaim takes it.
+const releasedIdle = 365 * 24 * time.Hour
+
+// Reap removes consumers that own nothing and were not seen for idle.
+func (q *Queue) Reap(ctx context.Context, idle time.Duration) (int, error) {
+	v, err := q.s.eval(ctx, reapScript, []string{q.Stream, q.Workers}, group, idle.Milliseconds())
+	return int(integer(v)), err
+}
+
+// newEntry decodes fields; Deliveries is left to the caller.
+func newEntry(id string, fields [][]byte) Entry {
+	e := Entry{Entry: id}
+	e.Envelope, e.Malformed = DecodeEnvelope(fields)
+	return e
+}
+
+// byteFields converts the field list in a script's reply.
+func byteFields(v any) [][]byte {
+	list, _ := v.([]any)
+	out := make([][]byte, 0, len(list))
+	for _, f := range list {
+		s, _ := f.(string)
+		out = append(out, []byte(s))
+	}
+	return out
+}

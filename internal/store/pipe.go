@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// maxFlushes is how many batches may be under way at once. A second and a
+	// third one keep the server busy while the replies of the first are read;
+	// more only make the batches smaller.
+	maxFlushes = 3
+	// maxBatch bounds a pipeline, so that a reply is not waited for longer
+	// than it takes to run this many commands.
+	maxBatch = 512
+)
+
+// pipe lets concurrent callers share pipelines. There is no timer: a command
+// that finds no batch under way leaves at once, and whatever arrives while all
+// flushes are busy forms the next batch.
+type pipe struct {
+	rdb redis.UniversalClient
+
+	mu      sync.Mutex
+	waiting []*call
+	flushes int
+	closed  bool
+	idle    sync.WaitGroup // running flushes
+}
+
+// call is a caller's commands; they stay together and in order.
+type call struct {
+	cmds []redis.Cmder
+	one  [1]redis.Cmder // backing of cmds for the common case
+	done chan struct{}  // receives once when the replies are there
+}
+
+var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+
+// do runs cmd in the next batch and returns when its reply is there or ctx
+// ends. The reply itself, and its error, are in the command, which must not be
+// touched any more when do returns ctx's error: it may be under way.
+func (p *pipe) do(ctx context.Context, cmd redis.Cmder) error {
+	c := calls.Get().(*call)
+	c.one[0] = cmd
+	c.cmds = c.one[:]
+	return p.run(ctx, c)
+}
+
+// doAll is do for commands that go together, in order, in one batch.
+func (p *pipe) doAll(ctx context.Context, cmds []redis.Cmder) error {
+	if len(cmds) == 0 {
+		return nil
+	}
+	c := calls.Get().(*call)
+	c.cmds = cmds
+	return p.run(ctx, c)
+}
+
+func (p *pipe) run(ctx context.Context, c *call) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	p.waiting = append(p.waiting, c)
+	if p.flushes < maxFlushes {
+		p.flushes++
+		p.idle.Add(1)
+		go p.flush()
+	}
+	p.mu.Unlock()
+
+	select {
+	case <-c.done:
+		c.cmds, c.one[0] = nil, nil
+		calls.Put(c)
+		return nil
+	case <-ctx.Done():
+		return &unknownError{context.Cause(ctx)} // c is left to the flush
+	}
+}
+
+// flush sends batches until nothing waits.
+func (p *pipe) flush() {
+	defer p.idle.Done()
+	var batch []*call
+	var cmds []redis.Cmder
+	for {
+		p.mu.Lock()
+		if len(p.waiting) == 0 {
+			p.flushes--
+			p.mu.Unlock()
+			return
+		}
+		batch = p.take(batch[:0])
+		p.mu.Unlock()
+
+		cmds = cmds[:0]
+		for _, c := range batch {
+			cmds = append(cmds, c.cmds...)
+		}
+		p.exec(cmds)
+		for i, c := range batch {
+			batch[i] = nil
+			c.done <- struct{}{}
+		}
+		clear(cmds)
+	}
+}
+
+// take removes the next batch from waiting: at least one call, and beyond that
+// no more than maxBatch commands.
+func (p *pipe) take(batch []*call) []*call {
+	n, cmds := 0, 0
+	for _, c := range p.waiting {
+		if n > 0 && cmds+len(c.cmds) > maxBatch {
+			break
+		}
+		n++
+		cmds += len(c.cmds)
+	}
+	batch = append(batch, p.waiting[:n]...)
+	rest := copy(p.waiting, p.waiting[n:])
+	clear(p.waiting[rest:])
+	p.waiting = p.waiting[:rest]
+	return batch
+}
+
+// exec runs the commands. It takes no caller's context, because the batch
+// belongs to several; the client's read and write time-outs bound it.
+func (p *pipe) exec(cmds []redis.Cmder) {
+	ctx := context.Background()
+	p.pipeline(ctx, cmds)
+
+	var again []redis.Cmder
+	for _, cmd := range cmds {
+		if isNoScript(cmd.Err()) {
+			again = append(again, cmd) // nothing of it was executed
+		}
+	}
+	if len(again) == 0 {
+		return
+	}
+	if err := loadScripts(ctx, p.rdb); err != nil {
+		for _, cmd := range again {
+			cmd.SetErr(err)
+		}
+		return
+	}
+	for _, cmd := range again {
+		cmd.SetErr(nil)
+	}
+	p.pipeline(ctx, again)
+}
+
+func (p *pipe) pipeline(ctx context.Context, cmds []redis.Cmder) {
+	if len(cmds) == 1 {
+		_ = p.rdb.Process(ctx, cmds[0]) // the error is in the command
+		return
+	}
+	pl := p.rdb.Pipeline()
+	for _, cmd := range cmds {
+		_ = pl.Process(ctx, cmd)
+	}
+	_, _ = pl.Exec(ctx) // each command has its own error
+}
+
+// close refuses further calls and waits for those under way.
+func (p *pipe) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.idle.Wait()
+}

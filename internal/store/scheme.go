@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Opener finds or starts the server that a URL of its own scheme means. It
+// returns a URL that go-redis understands, and what to call when the client is
+// closed.
+type Opener func(ctx context.Context, u *url.URL) (redisURL string, release func() error, err error)
+
+var (
+	schemesMu sync.Mutex
+	schemes   = map[string]Opener{}
+)
+
+// RegisterScheme makes Open accept URLs of a further scheme.
+func RegisterScheme(scheme string, open Opener) {
+	schemesMu.Lock()
+	defer schemesMu.Unlock()
+	schemes[scheme] = open
+}
+
+// resolve turns a URL of a registered scheme into a Redis one.
+func resolve(ctx context.Context, raw string) (redisURL string, release func() error, err error) {
+	nothing := func() error { return nil }
+	scheme, _, ok := strings.Cut(raw, "://")
+	if !ok {
+		return "", nil, &URLError{Reason: "it has no scheme: write redis://host:6379"}
+	}
+	schemesMu.Lock()
+	open := schemes[scheme]
+	more := slices.Sorted(maps.Keys(schemes))
+	schemesMu.Unlock()
+	switch {
+	case scheme == "redis" || scheme == "rediss" || scheme == "unix":
+		return raw, nothing, nil
+	case open == nil && scheme == "mem":
+		return "", nil, &URLError{Reason: `the embedded store is not linked in: import _ "github.com/leanmq/leanmq/leanmq/embedded"`}
+	case open == nil:
+		return "", nil, &URLError{Reason: fmt.Sprintf("unknown scheme %q: use redis, rediss, unix%s",
+			scheme, strings.Join(append([]string{""}, more...), ", "))}
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", nil, &URLError{Reason: "it cannot be parsed"}
+	}
+	return open(ctx, u)
+}
+
+// URLError says what is wrong with a URL, without repeating it: it may hold a
+// password.
+type URLError struct{ Reason string }
+
+func (e *URLError) Error() string { return "redis URL: " + e.Reason }

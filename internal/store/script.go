@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed scripts/*.lua
+var scriptFiles embed.FS
+
+// script is one atomic move. Its contract is the header of its file.
+type script struct {
+	src string
+	sha any // a string, boxed once
+}
+
+var (
+	lib = readScript("lib")
+
+	sendScript    = newScript("send")
+	joinScript    = newScript("join")
+	doneScript    = newScript("done")
+	retryScript   = newScript("retry")
+	deadScript    = newScript("dead")
+	renewScript   = newScript("renew")
+	reclaimScript = newScript("reclaim")
+	releaseScript = newScript("release")
+	reapScript    = newScript("reap")
+	promoteScript = newScript("promote")
+	requeueScript = newScript("requeue")
+	deleteScript  = newScript("delete")
+	routesScript  = newScript("publish_routes")
+
+	allScripts []*script
+)
+
+func readScript(name string) string {
+	src, err := scriptFiles.ReadFile("scripts/" + name + ".lua")
+	if err != nil {
+		panic(err) // embedded: only a wrong name in this file gets here
+	}
+	return string(src)
+}
+
+func newScript(name string) *script {
+	src := lib + readScript(name)
+	sum := sha1.Sum([]byte(src))
+	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
+	allScripts = append(allScripts, s)
+	return s
+}
+
+// cmd builds the call. It runs by hash; pipe.go loads the scripts where the
+// server does not know them (restarted, failed over, or never seen).
+func (s *script) cmd(ctx context.Context, keys []string, args ...any) *redis.Cmd {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, "EVALSHA", s.sha, len(keys))
+	for _, k := range keys {
+		all = append(all, k)
+	}
+	cmd := redis.NewCmd(ctx, append(all, args...)...)
+	if len(keys) > 0 {
+		cmd.SetFirstKeyPos(3)
+	}
+	return cmd
+}
+
+func isNoScript(err error) bool {
+	return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT")
+}
+
+// loadScripts makes the scripts known to every master.
+func loadScripts(ctx context.Context, rdb redis.UniversalClient) error {
+	load := func(ctx context.Context, c redis.Cmdable) error {
+		_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, s := range allScripts {
+				p.ScriptLoad(ctx, s.src)
+			}
+			return nil
+		})
+		return err
+	}
+	if cluster, ok := rdb.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+			return load(ctx, c)
+		})
+	}
+	return load(ctx, rdb)
+}

@@ -1,0 +1,31 @@
+-- Takes over messages whose lease has run out, and dead-letters those that
+-- were delivered too often without any worker living to settle them.
+-- KEYS  1 stream, 2 workers, 3 dead
+-- ARGV  1 group, 2 consumer, 3 lease in ms, 4 most to take,
+--       5 most deliveries or 0
+-- Returns {number dead-lettered, {id, fields, deliveries}, …}
+local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
+if stale.err then return redis.error_reply(stale.err) end
+local most = tonumber(ARGV[5])
+local result = {0}
+for _, p in ipairs(stale) do
+  local id, owner, deliveries = p[1], p[2], p[4]
+  -- The owner may still be running it: from here on it has to look before it
+  -- settles (done.lua).
+  if owner ~= ARGV[2] and redis.call('HEXISTS', KEYS[2], owner) == 1 then
+    redis.call('HINCRBY', KEYS[2], owner, 1)
+  end
+  local fields = read(KEYS[1], id)
+  if not fields then
+    redis.call('XACK', KEYS[1], ARGV[1], id)
+  elseif most > 0 and deliveries >= most then
+    bury(KEYS[1], ARGV[1], KEYS[3], id, fields, 'crashed',
+      'delivered ' .. deliveries .. ' times without being settled, last to ' .. owner,
+      get(fields, 'a') or '0')
+    result[1] = result[1] + 1
+  else
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')
+    result[#result + 1] = {id, fields, deliveries + 1}
+  end
+end
+return result

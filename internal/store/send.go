@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Queue is the handle of one queue. It is safe for concurrent use.
+type Queue struct {
+	QueueKeys
+	s      *Store
+	stream any // Stream, boxed once
+	// listed is when this process last put the name into the registry. It is
+	// repeated now and then because the registry can be flushed away.
+	listed atomic.Int64
+}
+
+const relistAfter = time.Minute
+
+// Queue returns the handle of the queue called name.
+func (s *Store) Queue(name string) (*Queue, error) {
+	keys, err := s.keys.Queue(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{QueueKeys: keys, s: s, stream: keys.Stream}, nil
+}
+
+// relist returns the command that puts the queue's name into the registry when
+// that is due, else nil.
+func (q *Queue) relist(ctx context.Context) redis.Cmder {
+	now, last := time.Now().UnixNano(), q.listed.Load()
+	if now-last < int64(relistAfter) || !q.listed.CompareAndSwap(last, now) {
+		return nil
+	}
+	return redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
+}
+
+func (q *Queue) xadd(ctx context.Context, e *Envelope) *redis.StringCmd {
+	args := make([]any, 0, 5+2*6+len(e.Header))
+	args = append(args, "XADD", q.stream, "*")
+	return redis.NewStringCmd(ctx, e.appendFields(args)...)
+}
+
+// Send adds a message and returns its id.
+func (q *Queue) Send(ctx context.Context, e *Envelope) (string, error) {
+	cmd := q.xadd(ctx, e)
+	var err error
+	if list := q.relist(ctx); list != nil {
+		err = q.s.pipe.doAll(ctx, []redis.Cmder{list, cmd})
+	} else {
+		err = q.s.pipe.do(ctx, cmd)
+	}
+	if err != nil {
+		return "", classify(err)
+	}
+	return sent(cmd, e)
+}
+
+// sent reads the result of an XADD. A value counts even if the rest of its
+// pipeline failed afterwards.
+func sent(cmd *redis.StringCmd, e *Envelope) (string, error) {
+	id, err := cmd.Result()
+	if id == "" {
+		return "", classify(err)
+	}
+	if e.ID != "" {
+		return e.ID, nil
+	}
+	return id, nil
+}
+
+// SendMany adds messages in one round trip, in order. Each has its own result:
+// where errs is not nil, errs[i] says why message i was not sent.
+func (q *Queue) SendMany(ctx context.Context, es []Envelope) (ids []string, errs []error) {
+	cmds := make([]redis.Cmder, 0, len(es)+1)
+	for i := range es {
+		cmds = append(cmds, q.xadd(ctx, &es[i]))
+	}
+	batch := cmds
+	if list := q.relist(ctx); list != nil {
+		batch = append(batch, list)
+	}
+	ids = make([]string, len(es))
+	fail := func(i int, err error) {
+		if errs == nil {
+			errs = make([]error, len(es))
+		}
+		errs[i] = err
+	}
+	if err := q.s.pipe.doAll(ctx, batch); err != nil {
+		for i := range es {
+			fail(i, classify(err))
+		}
+		return ids, errs
+	}
+	for i := range es {
+		id, err := sent(cmds[i].(*redis.StringCmd), &es[i])
+		if err != nil {
+			fail(i, err)
+		}
+		ids[i] = id
+	}
+	return ids, errs
+}
+
+// SendTerms are what a send may depend on. The zero value of each means: not.
+type SendTerms struct {
+	Delay  time.Duration // deliver no earlier than this after the server's now
+	Due    time.Time     // or no earlier than this
+	Limit  int           // refuse when so many messages wait
+	Window time.Duration // refuse a second message with the same id for so long
+	Token  string        // unique; names a delayed message
+}
+
+// ErrFull is the refusal of a queue that has reached its limit.
+var ErrFull = errors.New("queue is full")
+
+// SendResult is what came of one message.
+type SendResult struct {
+	ID  string
+	Dup bool // a message with this id was sent before: ID is that one's
+	Err error
+}
+
+// SendIf sends messages on terms, in order and in one round trip. terms.Token
+// is that of the first message; the others get theirs from it.
+func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []SendResult {
+	out := make([]SendResult, len(es))
+	cmds := make([]redis.Cmder, 0, len(es)+1)
+	for i := range es {
+		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
+	}
+	batch := cmds
+	if list := q.relist(ctx); list != nil {
+		batch = append(batch, list)
+	}
+	if err := q.s.pipe.doAll(ctx, batch); err != nil {
+		for i := range out {
+			out[i].Err = classify(err)
+		}
+		return out
+	}
+	for i := range out {
+		out[i] = sendResult(cmds[i].(*redis.Cmd), terms)
+	}
+	return out
+}
+
+func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
+	delay, due := int64(-1), int64(-1)
+	switch {
+	case t.Delay > 0:
+		delay = ceilMs(t.Delay)
+	case !t.Due.IsZero():
+		due = max(ceilMs(time.Duration(t.Due.UnixNano())), 0)
+	}
+	token := t.Token
+	if i > 0 {
+		token += "." + strconv.Itoa(i)
+	}
+	args := make([]any, 0, 7+2*7+len(e.Header))
+	args = append(args, q.s.keys.Notices(), q.Name, delay, due, t.Limit, t.Window.Milliseconds(), token)
+	args = e.appendFields(args)
+	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.Dedupe(e.ID)}, args...)
+}
+
+func sendResult(cmd *redis.Cmd, t SendTerms) SendResult {
+	reply, err := cmd.StringSlice()
+	switch {
+	case err != nil:
+		return SendResult{Err: classify(err)}
+	case len(reply) != 2:
+		return SendResult{Err: fmt.Errorf("%w: %v", errProtocol, reply)}
+	case reply[0] == "full":
+		return SendResult{Err: fmt.Errorf("%w: %s messages wait, the limit is %d", ErrFull, reply[1], t.Limit)}
+	}
+	return SendResult{ID: reply[1], Dup: reply[0] == "dup"}
+}
+
+// ceilMs rounds up: rounding down would deliver early.
+func ceilMs(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

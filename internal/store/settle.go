@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Retry puts a message aside until its next attempt.
+type Retry struct {
+	ID       string
+	Delay    time.Duration
+	Attempts int // failed so far
+	Error    string
+}
+
+// Dead dead-letters a message.
+type Dead struct {
+	ID       string
+	Reason   string
+	Attempts int
+	Error    string
+}
+
+// Done acknowledges messages. Epoch is one that the consumer had at a time when
+// it owned all of them; as long as it still has it, it owns them still.
+type Done struct {
+	Epoch string
+	IDs   []string
+}
+
+// Settlement is what one worker has to say about messages of one queue.
+type Settlement struct {
+	Done    []Done
+	Retries []Retry
+	Dead    []Dead
+	Replies []Reply
+}
+
+// Settled is what came of a settlement.
+type Settled struct {
+	Epoch   string   // of the consumer now; "" when it has none
+	Lost    []string // ids that it does not own any more: nothing was done
+	Dropped int      // replies whose inbox is gone
+}
+
+// maxScriptItems keeps a script short enough not to hold up other clients.
+const maxScriptItems = 500
+
+// Settle sends the replies and then settles the messages, in one round trip.
+// Repeating it after an unknown outcome is safe: what was settled the first
+// time counts as lost the second time or, after an unchanged epoch, as done.
+func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Settled, error) {
+	cmds := make([]redis.Cmder, 0, 2+len(st.Replies))
+	for i := range st.Replies {
+		cmds = append(cmds, st.Replies[i].xadd(ctx))
+	}
+	for _, done := range st.Done {
+		for ids := range slices.Chunk(done.IDs, maxScriptItems) {
+			args := append(make([]any, 0, 3+len(ids)), group, consumer, done.Epoch)
+			for _, id := range ids {
+				args = append(args, id)
+			}
+			cmds = append(cmds, doneScript.cmd(ctx, []string{q.Stream, q.Workers}, args...))
+		}
+	}
+	for rs := range slices.Chunk(st.Retries, maxScriptItems) {
+		args := append(make([]any, 0, 4+4*len(rs)), group, consumer, q.s.keys.Notices(), q.Name)
+		for _, r := range rs {
+			args = append(args, r.ID, ceilMs(r.Delay), r.Attempts, r.Error)
+		}
+		cmds = append(cmds, retryScript.cmd(ctx, []string{q.Stream, q.Workers, q.Delayed, q.Bodies}, args...))
+	}
+	for ds := range slices.Chunk(st.Dead, maxScriptItems) {
+		args := append(make([]any, 0, 2+4*len(ds)), group, consumer)
+		for _, d := range ds {
+			args = append(args, d.ID, d.Reason, d.Attempts, d.Error)
+		}
+		cmds = append(cmds, deadScript.cmd(ctx, []string{q.Stream, q.Workers, q.QueueKeys.Dead}, args...))
+	}
+	var out Settled
+	if err := q.s.pipe.doAll(ctx, cmds); err != nil {
+		return out, classify(err)
+	}
+	var firstErr error
+	for i, cmd := range cmds {
+		if i < len(st.Replies) {
+			if cmd.Err() == redis.Nil {
+				out.Dropped++
+			}
+			continue // a reply never fails the worker
+		}
+		v, err := cmd.(*redis.Cmd).Slice()
+		if err != nil {
+			if firstErr == nil {
+				firstErr = classify(err)
+			}
+			continue
+		}
+		out.Epoch, out.Lost = epochAndLost(v, out.Lost)
+	}
+	return out, firstErr
+}
+
+// epochAndLost reads what done, retry, dead and renew return.
+func epochAndLost(reply []any, lost []string) (string, []string) {
+	if len(reply) == 0 {
+		return "", lost
+	}
+	epoch, _ := reply[0].(string)
+	for _, v := range reply[1:] {
+		if id, ok := v.(string); ok {
+			lost = append(lost, id)
+		}
+	}
+	return epoch, lost
+}
