@@ -1,0 +1,166 @@
+package leanmq
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// Client is a connection to Redis and what a process runs on it. Make one for a
+// process and share it.
+type Client struct {
+	s        *store.Store
+	log      zerolog.Logger
+	instance string       // names this client among the consumers
+	skew     atomic.Int64 // server's clock minus ours, in ns
+
+	notices noticeHub
+
+	mu     sync.Mutex
+	engine *engine // runs while something is consumed
+	shared map[any]any
+	closed bool
+}
+
+// Open connects to the Redis server (7.0 or newer) that url means and checks
+// that it answers:
+//
+//	redis://user:password@host:6379/0
+//	rediss://host:6379                 with TLS
+//	unix:///path/to/redis.sock
+//	mem://                             embedded, needs: import _ "github.com/leanmq/leanmq/leanmq/embedded"
+//
+// For the query parameters of a URL see redis.ParseURL of go-redis.
+func Open(ctx context.Context, url string, opts ...Option) (*Client, error) {
+	cfg, err := newClientConfig(opts)
+	if err != nil {
+		return nil, wrap("open", "", "", err)
+	}
+	s, err := store.Open(ctx, url, cfg.Prefix)
+	if err != nil {
+		return nil, wrap("open", "", "", err)
+	}
+	c := newClient(s, cfg)
+	if strings.HasPrefix(url, "mem:") {
+		c.log.Info().Msg("embedded store: nothing is persisted")
+	}
+	if err := c.syncClock(ctx); err != nil {
+		_ = c.Close()
+		return nil, wrap("open", "", "", err)
+	}
+	return c, nil
+}
+
+// New makes a client with the options of an existing one of go-redis. It opens
+// connections of its own, because those of rdb would repeat a command whose
+// reply was lost and could be blocked by readers; rdb is not closed by Close.
+func New(ctx context.Context, rdb redis.UniversalClient, opts ...Option) (*Client, error) {
+	cfg, err := newClientConfig(opts)
+	if err != nil {
+		return nil, wrap("open", "", "", err)
+	}
+	s, err := store.New(rdb, cfg.Prefix)
+	if err != nil {
+		return nil, wrap("open", "", "", err)
+	}
+	c := newClient(s, cfg)
+	if err := c.syncClock(ctx); err != nil {
+		_ = c.Close()
+		return nil, wrap("open", "", "", err)
+	}
+	return c, nil
+}
+
+func newClientConfig(opts []Option) (clientConfig, error) {
+	cfg := clientConfig{Prefix: "leanmq", log: zerolog.Nop()}
+	for _, o := range opts {
+		o(&cfg)
+	}
+	return cfg, check(&cfg)
+}
+
+func newClient(s *store.Store, cfg clientConfig) *Client {
+	c := &Client{s: s, log: cfg.log, instance: newInstance()}
+	c.notices.listen = s.Listen
+	return c
+}
+
+// newInstance is a name that tells a person where a consumer runs, and that no
+// other one ever has.
+func newInstance() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%.40s-%d-%s", host, os.Getpid(), newToken()[:10])
+}
+
+func newToken() string { return rand.Text() }
+
+// Close ends the client. Consume and Request calls must have returned; later
+// calls fail with [ErrClosed]. Closing twice is fine.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.mu.Unlock()
+	c.notices.closeAll()
+	return wrap("close", "", "", c.s.Close())
+}
+
+// Ping reports whether Redis answers.
+func (c *Client) Ping(ctx context.Context) error {
+	return wrap("ping", "", "", c.s.Ping(ctx))
+}
+
+// Store is for the packages of this module.
+func (c *Client) Store() *store.Store { return c.s }
+
+// OnNotice is for the packages of this module: it calls each for every notice
+// between processes until stop is called; "" means that some may have been
+// missed.
+func (c *Client) OnNotice(each func(notice string)) (stop func()) { return c.notices.add(each) }
+
+// Shared is for the packages of this module: it returns what make made for key at
+// the first call, so that cheap handles can share one cache.
+func (c *Client) Shared(key any, make func() any) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.shared[key]
+	if !ok {
+		if c.shared == nil {
+			c.shared = map[any]any{}
+		}
+		v = make()
+		c.shared[key] = v
+	}
+	return v
+}
+
+// syncClock measures how far the server's clock is from ours, by which deadlines
+// are told. It is as exact as the round trip is short.
+func (c *Client) syncClock(ctx context.Context) error {
+	before := time.Now()
+	server, err := c.s.Now(ctx)
+	if err != nil {
+		return err
+	}
+	middle := before.Add(time.Since(before) / 2)
+	c.skew.Store(int64(server.Sub(middle)))
+	return nil
+}
+
+// local translates a time of the server's clock into ours.
+func (c *Client) local(server time.Time) time.Time {
+	return server.Add(-time.Duration(c.skew.Load()))
+}

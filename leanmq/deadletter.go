@@ -1,0 +1,196 @@
+package leanmq
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// DeadLetter is a message that was given up, with the story of its failure. Its
+// payload and headers are those that were sent.
+type DeadLetter struct {
+	// Letter names the dead letter among those of its queue. It sorts by time of
+	// death.
+	Letter string
+	// Message is the message itself. Attempt is the number of failed ones.
+	Message Message
+	// Reason is one of the Reason constants.
+	Reason string
+	// Error is the last error, and for a panic its stack.
+	Error string
+	// FirstFailed and LastFailed are times of the server's clock.
+	FirstFailed, LastFailed time.Time
+}
+
+// deadPage is how many dead letters one command reads or moves.
+const deadPage = 500
+
+// DeadLetters iterates over the dead letters, oldest first, without consuming
+// them. It reads in pages, so that any number of them takes little memory. An
+// error ends the iteration.
+func (q *Queue) DeadLetters(ctx context.Context) iter.Seq2[*DeadLetter, error] {
+	return func(yield func(*DeadLetter, error) bool) {
+		pages(ctx, q, "dead letters", q.sq.DeadLetters, func(e *store.Entry) bool {
+			return yield(newDeadLetter(q.name, e), nil)
+		}, func(err error) { yield(nil, err) })
+	}
+}
+
+// pages reads a stream page by page until each returns false.
+func pages(ctx context.Context, q *Queue, op string,
+	read func(ctx context.Context, after string, n int) ([]store.Entry, error),
+	each func(*store.Entry) bool, fail func(error),
+) {
+	if q.err != nil {
+		fail(q.wrap(op, "", q.err))
+		return
+	}
+	for after := ""; ; {
+		page, err := read(ctx, after, deadPage)
+		if err != nil {
+			fail(q.wrap(op, "", err))
+			return
+		}
+		for i := range page {
+			if !each(&page[i]) {
+				return
+			}
+		}
+		if len(page) < deadPage {
+			return
+		}
+		after = page[len(page)-1].Entry
+	}
+}
+
+func newDeadLetter(queue string, e *store.Entry) *DeadLetter {
+	d := &DeadLetter{
+		Letter: e.Entry, Message: *newMessage(queue, e), Reason: e.Reason, Error: e.Error,
+		FirstFailed: time.UnixMilli(e.FirstFailed), LastFailed: time.UnixMilli(e.LastFailed),
+	}
+	d.Message.Attempt = e.Attempts
+	return d
+}
+
+// DeadLetter returns the dead letter with this name, or [ErrNotFound].
+func (q *Queue) DeadLetter(ctx context.Context, letter string) (*DeadLetter, error) {
+	if q.err != nil {
+		return nil, q.wrap("dead letter", letter, q.err)
+	}
+	if err := checkLetters(letter); err != nil {
+		return nil, q.wrap("dead letter", "", err)
+	}
+	e, err := q.sq.DeadLetter(ctx, letter)
+	if err != nil {
+		return nil, q.wrap("dead letter", letter, err)
+	}
+	if e == nil {
+		return nil, q.wrap("dead letter", letter, ErrNotFound)
+	}
+	return newDeadLetter(q.name, e), nil
+}
+
+// Requeue sends dead letters again, each atomically and exactly once: as new
+// messages with the same ID, payload and headers and all attempts before them.
+// It returns how many there were; if some were not, [ErrNotFound] as well.
+func (q *Queue) Requeue(ctx context.Context, letters ...string) (int, error) {
+	if q.err != nil {
+		return 0, q.wrap("requeue", "", q.err)
+	}
+	if err := checkLetters(letters...); err != nil {
+		return 0, q.wrap("requeue", "", err)
+	}
+	moved, err := q.sq.RequeueEach(ctx, letters)
+	n := 0
+	for i, ok := range moved {
+		switch {
+		case ok:
+			n++
+		case err == nil:
+			err = fmt.Errorf("%w: dead letter %s", ErrNotFound, letters[i])
+		}
+	}
+	return n, q.wrap("requeue", "", err)
+}
+
+// RequeueAll sends all dead letters again that are there when it begins, oldest
+// first, and returns how many. It can be interrupted and repeated at any point.
+func (q *Queue) RequeueAll(ctx context.Context) (int, error) {
+	if q.err != nil {
+		return 0, q.wrap("requeue", "", q.err)
+	}
+	last, err := q.sq.LastDead(ctx)
+	if err != nil || last == "" {
+		return 0, q.wrap("requeue", "", err)
+	}
+	total := 0
+	for {
+		n, _, err := q.sq.Requeue(ctx, "-", last, deadPage)
+		total += n
+		if err != nil || n < deadPage {
+			return total, q.wrap("requeue", "", err)
+		}
+	}
+}
+
+// PurgeDead deletes dead letters for good, all of them or those named, and
+// returns how many.
+func (q *Queue) PurgeDead(ctx context.Context, letters ...string) (n int64, err error) {
+	if q.err != nil {
+		return 0, q.wrap("purge", "", q.err)
+	}
+	if err := checkLetters(letters...); err != nil {
+		return 0, q.wrap("purge", "", err)
+	}
+	if len(letters) == 0 {
+		n, err = q.sq.PurgeDead(ctx)
+	} else {
+		n, err = q.sq.DeleteDead(ctx, letters)
+	}
+	return n, q.wrap("purge", "", err)
+}
+
+func checkLetters(letters ...string) error {
+	for _, l := range letters {
+		if !store.IsEntryID(l) {
+			return invalid("letter", "%.40q is no dead letter's name: it looks like 1700000000000-0", l)
+		}
+	}
+	return nil
+}
+
+// Waiting iterates over the messages that are ready or in flight, oldest first,
+// without consuming them.
+func (q *Queue) Waiting(ctx context.Context) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
+		pages(ctx, q, "waiting", q.sq.Waiting, func(e *store.Entry) bool {
+			return yield(newMessage(q.name, e), nil)
+		}, func(err error) { yield(nil, err) })
+	}
+}
+
+// Scheduled is a message that waits for its time.
+type Scheduled struct {
+	Message Message
+	Due     time.Time // by the server's clock
+}
+
+// Scheduled returns up to n scheduled messages, retries included, the next one
+// due first.
+func (q *Queue) Scheduled(ctx context.Context, n int) ([]Scheduled, error) {
+	if q.err != nil {
+		return nil, q.wrap("scheduled", "", q.err)
+	}
+	if n < 1 || n > 10000 {
+		return nil, q.wrap("scheduled", "", invalid("n", "is %d: want 1 to 10000", n))
+	}
+	entries, err := q.sq.Scheduled(ctx, 0, n)
+	out := make([]Scheduled, len(entries))
+	for i := range entries {
+		out[i] = Scheduled{Message: *newMessage(q.name, &entries[i]), Due: entries[i].Due}
+	}
+	return out, q.wrap("scheduled", "", err)
+}

@@ -1,0 +1,53 @@
+// Package leanmq is a message queue over Redis Streams.
+//
+// A [Queue] holds messages until a handler has dealt with them. Handlers
+// compete: each message goes to one of them, in whatever process it runs.
+//
+//	mq, err := leanmq.Open(ctx, "redis://localhost:6379")
+//	emails := mq.Queue("emails")
+//	id, err := emails.Send(ctx, payload, leanmq.Delay(time.Minute))
+//	err = emails.Consume(ctx, func(ctx context.Context, m *leanmq.Message) error { … })
+//
+// # What is promised
+//
+// Loss: a message whose Send returned nil is delivered at least once, or is
+// still queued, scheduled, or in the dead-letter queue. Nothing is trimmed
+// away. How much of that survives a crash of the Redis server itself is decided
+// by the server's persistence: see docs/design.md.
+//
+// Duplication: a message is handled again when its worker died, or lost its
+// lease, before it was settled; handlers should be idempotent. A Send that
+// ended with [ErrUnknown] may or may not have been executed; it is never
+// repeated behind the caller's back. To repeat it safely, give it an [ID].
+//
+// Order: messages are delivered in send order when one worker takes one message
+// at a time ([Concurrency] 1 in one process) and none fails.
+//
+// Failure: the error a handler returns is its verdict. nil is done, an error is
+// a retry with exponential backoff and full jitter until [RetryPolicy] gives
+// up, [Reject] dead-letters at once, [RetryAfter] retries then, and a panic is
+// an error that carries its stack.
+//
+// Crash: a message being handled is leased (30 s by default) and the lease is
+// renewed while the handler runs. When it runs out, another worker takes the
+// message over, which counts as a further delivery, not as a failed attempt.
+// From then on the first worker cannot settle it: its handler's context ends
+// with [ErrLeaseLost]. A message delivered [MaxDeliveries] times without being
+// settled is dead-lettered.
+//
+// Delay: a scheduled message is never early by the server's clock, and late by
+// milliseconds.
+//
+// Backpressure: a process takes no more messages than its workers can hold. For
+// handlers slower than a few milliseconds that is one for each free worker.
+//
+// Shutdown: when the context of Consume ends, it stops fetching at once, lets
+// running handlers finish within [DrainTimeout], and hands back what has not
+// been started.
+//
+// Outage: while Redis is away, calls fail with [ErrUnavailable] within their
+// deadline, and consumers keep trying; they resume by themselves.
+//
+// Everything in this package is safe for concurrent use unless it says
+// otherwise.
+package leanmq

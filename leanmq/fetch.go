@@ -1,0 +1,257 @@
+package leanmq
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// readWait is how long a read waits for a first message; the store may bound it
+// further.
+const readWait = 2 * time.Second
+
+// fetcher reads for all pools of a client over one connection. While all is
+// quiet, one read blocks on all queues at once, so that an idle queue costs
+// another one nothing. A queue that filled its last read is hot: it is read by
+// itself, with a count of its own and without blocking, until it runs dry.
+type fetcher struct {
+	c      *Client
+	reader *store.Reader
+	wake   chan struct{} // a pool wants messages while no read is under way
+	cancel context.CancelFunc
+	done   chan struct{}
+	helper sync.WaitGroup // interrupters
+
+	mu           sync.Mutex
+	pools        []*pool
+	reads        uint64 // finished ones
+	reading      bool
+	blocked      bool // the read under way may block
+	interrupting bool
+	finished     *sync.Cond
+}
+
+func newFetcher(c *Client) *fetcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &fetcher{
+		c: c, reader: c.s.NewReader(), cancel: cancel,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	f.finished = sync.NewCond(&f.mu)
+	go f.run(ctx)
+	return f
+}
+
+func (f *fetcher) add(p *pool) {
+	f.mu.Lock()
+	f.pools = append(f.pools, p)
+	f.mu.Unlock()
+	f.poke(p)
+}
+
+// remove makes sure that nothing is delivered to the pool any more.
+func (f *fetcher) remove(p *pool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, x := range f.pools {
+		if x == p {
+			f.pools = append(f.pools[:i:i], f.pools[i+1:]...)
+			break
+		}
+	}
+	for f.reading && p.inRead {
+		if f.blocked {
+			f.interruptLocked()
+		}
+		f.finished.Wait()
+	}
+}
+
+// close stops the fetcher; its pools are gone before.
+func (f *fetcher) close() {
+	f.cancel()
+	f.mu.Lock()
+	if f.blocked {
+		f.interruptLocked()
+	}
+	f.mu.Unlock()
+	<-f.done
+	f.helper.Wait()
+	_ = f.reader.Close()
+}
+
+// poke tells the fetcher that the pool may want messages again.
+func (f *fetcher) poke(p *pool) {
+	if p.credit() == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case !f.blocked:
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+	case !p.inRead:
+		f.interruptLocked()
+	}
+}
+
+// interruptLocked ends the blocked read that is under way. It may have been
+// issued and not yet arrived: so it is tried until that read is over.
+func (f *fetcher) interruptLocked() {
+	if f.interrupting {
+		return
+	}
+	f.interrupting = true
+	this := f.reads
+	f.helper.Go(func() {
+		pause := 50 * time.Microsecond
+		for {
+			f.reader.Interrupt(context.Background())
+			f.mu.Lock()
+			if f.reads != this {
+				f.interrupting = false
+				f.mu.Unlock()
+				return
+			}
+			f.mu.Unlock()
+			time.Sleep(pause)
+			pause = min(2*pause, 5*time.Millisecond)
+		}
+	})
+}
+
+// pass is one read of several queues.
+type pass struct {
+	pools  []*pool
+	queues []*store.Queue
+	epochs []string
+	got    [][]store.Entry
+	count  int
+}
+
+func (ps *pass) add(p *pool, credit int) {
+	if len(ps.pools) == 0 || credit < ps.count {
+		ps.count = credit
+	}
+	ps.pools = append(ps.pools, p)
+	ps.queues = append(ps.queues, p.q.sq)
+	ps.epochs = append(ps.epochs, p.currentEpoch())
+	if len(ps.got) < len(ps.pools) {
+		ps.got = append(ps.got, nil)
+	}
+}
+
+// reset empties the pass; what it grew to is kept for the next one.
+func (ps *pass) reset() {
+	clear(ps.pools)
+	ps.pools, ps.queues, ps.epochs = ps.pools[:0], ps.queues[:0], ps.epochs[:0]
+}
+
+func (f *fetcher) run(ctx context.Context) {
+	defer close(f.done)
+	o := outage{log: f.c.log, what: "read"}
+	var together pass
+	var hot []pass
+	for ctx.Err() == nil {
+		hot = f.plan(&together, hot)
+		var err error
+		switch {
+		case len(hot) == 0 && len(together.pools) == 0:
+			select {
+			case <-ctx.Done():
+			case <-f.wake:
+			}
+			continue
+		case len(hot) == 0:
+			err = f.read(ctx, &together, readWait)
+		default:
+			if len(together.pools) > 0 {
+				err = f.read(ctx, &together, 0)
+			}
+			for i := 0; i < len(hot) && err == nil; i++ {
+				err = f.read(ctx, &hot[i], 0)
+			}
+		}
+		f.finish()
+		switch {
+		case err == nil:
+			o.ok()
+		case ctx.Err() != nil:
+		case errors.Is(err, store.ErrNoGroup):
+			// Flushed, restarted empty or failed over: make the groups again.
+			o.failed(ctx, err)
+			f.rejoin(ctx)
+		default:
+			o.failed(ctx, err)
+		}
+	}
+}
+
+// plan decides what to read next: the hot queues each by itself, the others
+// together.
+func (f *fetcher) plan(together *pass, hot []pass) []pass {
+	together.reset()
+	hot = hot[:0]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.pools {
+		credit := p.credit()
+		p.inRead = credit > 0
+		switch {
+		case credit == 0:
+		case p.hot:
+			hot = slices.Grow(hot, 1)[:len(hot)+1] // with what was there before
+			one := &hot[len(hot)-1]
+			one.reset()
+			one.add(p, credit)
+		default:
+			together.add(p, credit)
+		}
+	}
+	f.reading = len(hot)+len(together.pools) > 0
+	f.blocked = f.reading && len(hot) == 0
+	return hot
+}
+
+func (f *fetcher) finish() {
+	f.mu.Lock()
+	f.reads++
+	f.reading, f.blocked = false, false
+	f.finished.Broadcast()
+	f.mu.Unlock()
+}
+
+// read reads one pass and delivers what came.
+func (f *fetcher) read(ctx context.Context, ps *pass, wait time.Duration) error {
+	err := f.reader.Read(ctx, f.c.instance, ps.queues, ps.count, wait, func(q int, e store.Entry) {
+		ps.got[q] = append(ps.got[q], e)
+	})
+	for i, p := range ps.pools {
+		if len(ps.got[i]) > 0 {
+			p.deliver(ps.got[i], ps.epochs[i])
+		}
+		p.hot = len(ps.got[i]) == ps.count
+		clear(ps.got[i])
+		ps.got[i] = ps.got[i][:0]
+	}
+	return err
+}
+
+// rejoin makes the group of every queue again.
+func (f *fetcher) rejoin(ctx context.Context) {
+	f.mu.Lock()
+	pools := append([]*pool(nil), f.pools...)
+	f.mu.Unlock()
+	for _, p := range pools {
+		if err := p.join(ctx); err != nil {
+			return // the next read fails again
+		}
+	}
+}

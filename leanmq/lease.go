@@ -1,0 +1,135 @@
+package leanmq
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+const (
+	// reclaimBatch is how many messages one reclaim takes over at most.
+	reclaimBatch = 100
+	// consumerGone is how long a consumer without messages is remembered.
+	consumerGone = time.Hour
+)
+
+// startKeeper keeps the leases of one pool until stop is called.
+func (p *pool) startKeeper() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.keep(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// keep renews leases and takes over what others let lapse, every third of a
+// lease and whenever something is handed back.
+func (p *pool) keep(ctx context.Context) {
+	every := p.cfg.Lease / 3
+	// A fleet that was started together should not reclaim together.
+	t := time.NewTimer(rand.N(every))
+	defer t.Stop()
+	reaped := time.Now()
+	p.reclaimSoon() // what was handed back before we came
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.reclaim:
+		case <-t.C:
+			t.Reset(every)
+			p.renew(ctx)
+			if p.currentEpoch() == "" { // flushed away, or taken for gone
+				_ = p.join(ctx)
+			}
+			if err := p.c.syncClock(ctx); err != nil {
+				continue // the fetcher reports outages
+			}
+		}
+		p.takeOver(ctx)
+		if time.Since(reaped) > consumerGone/2 {
+			reaped = time.Now()
+			if n, err := p.q.sq.Reap(ctx, consumerGone); err == nil && n > 0 {
+				p.log.Debug().Int("consumers", n).Msg("removed consumers that are gone")
+			}
+		}
+	}
+}
+
+// renew renews the lease of everything held, and ends the handlers of what
+// turns out to be lost.
+func (p *pool) renew(ctx context.Context) {
+	p.mu.Lock()
+	held := make([]*Message, 0, p.nheld)
+	ids := make([]string, 0, p.nheld)
+	for m := p.held.next; m != &p.held; m = m.next {
+		if !m.settling {
+			held, ids = append(held, m), append(ids, m.entry)
+		}
+	}
+	p.mu.Unlock()
+	for len(ids) > 0 {
+		n := min(len(ids), store.MaxRenew)
+		epoch, lost, err := p.q.sq.Renew(ctx, p.c.instance, ids[:n])
+		if err != nil {
+			return // the next tick tries again; the fetcher reports outages
+		}
+		p.renewed(held[:n], epoch, lost)
+		held, ids = held[n:], ids[n:]
+	}
+}
+
+func (p *pool) renewed(held []*Message, epoch string, lost []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.epoch = epoch
+	gone := make(map[string]bool, len(lost))
+	for _, id := range lost {
+		gone[id] = true
+	}
+	for _, m := range held {
+		switch {
+		case m.settling || m.next == nil: // its settling tells
+		case !gone[m.entry]:
+			m.epoch = epoch
+		default:
+			m.lost = true
+			if m.cancel != nil {
+				m.cancel(ErrLeaseLost)
+			}
+			p.log.Warn().Str("id", m.ID).Msg("lease lost: another worker has the message")
+		}
+	}
+}
+
+// takeOver reclaims messages as long as there are some and workers are free.
+func (p *pool) takeOver(ctx context.Context) {
+	for {
+		n := min(p.credit(), reclaimBatch)
+		if n == 0 {
+			return
+		}
+		epoch := p.currentEpoch()
+		entries, buried, err := p.q.sq.Reclaim(ctx, p.c.instance, p.cfg.Lease, n, p.cfg.MaxDeliveries)
+		if err != nil {
+			return // the next tick tries again
+		}
+		if buried > 0 {
+			p.log.Error().Int("messages", buried).Str("reason", ReasonCrashed).Msg("dead-lettered")
+		}
+		if len(entries) > 0 {
+			p.log.Info().Int("messages", len(entries)).Msg("took over messages of workers that are gone")
+			p.deliver(entries, epoch)
+		}
+		if len(entries)+buried < n {
+			return
+		}
+	}
+}

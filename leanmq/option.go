@@ -1,0 +1,121 @@
+package leanmq
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+	"github.com/rs/zerolog"
+)
+
+// An Option configures a client.
+type Option func(*clientConfig)
+
+type clientConfig struct {
+	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:"`
+	log    zerolog.Logger
+}
+
+// Prefix sets what all keys begin with. Default "leanmq". Clients with
+// different prefixes see nothing of each other.
+func Prefix(p string) Option { return func(c *clientConfig) { c.Prefix = p } }
+
+// Logger sets where the client logs. Default: nowhere. It logs a line for an
+// outage and one for its end, for dead letters, lost leases and panics; never
+// payloads.
+func Logger(l zerolog.Logger) Option { return func(c *clientConfig) { c.log = l } }
+
+// A ConsumeOption configures one Consume.
+type ConsumeOption func(*consumeConfig)
+
+type consumeConfig struct {
+	Concurrency   int           `validate:"min=1,max=100000"`
+	Lease         time.Duration `validate:"min=100ms,max=24h"`
+	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
+	MaxDeliveries int           `validate:"min=1,max=1000000"`
+	Retry         RetryPolicy
+}
+
+func defaultConsumeConfig() consumeConfig {
+	return consumeConfig{
+		Concurrency:   16,
+		Lease:         30 * time.Second,
+		DrainTimeout:  25 * time.Second,
+		MaxDeliveries: 5,
+	}
+}
+
+// Concurrency sets how many handlers run at once. Default 16.
+func Concurrency(n int) ConsumeOption { return func(c *consumeConfig) { c.Concurrency = n } }
+
+// Lease sets how long a message stays with a worker that gives no sign of life.
+// It is renewed every third of it while the handler runs. Default 30 s.
+func Lease(d time.Duration) ConsumeOption { return func(c *consumeConfig) { c.Lease = d } }
+
+// DrainTimeout sets how long a stopping consumer lets its handlers run before
+// it cancels them. Default 25 s: less than the 30 s that Kubernetes grants.
+func DrainTimeout(d time.Duration) ConsumeOption {
+	return func(c *consumeConfig) { c.DrainTimeout = d }
+}
+
+// MaxDeliveries sets how often a message is handed out without being settled
+// before it is dead-lettered as one that kills its workers. Default 5.
+func MaxDeliveries(n int) ConsumeOption { return func(c *consumeConfig) { c.MaxDeliveries = n } }
+
+// Retry sets the retry policy.
+func Retry(p RetryPolicy) ConsumeOption { return func(c *consumeConfig) { c.Retry = p } }
+
+var validate = sync.OnceValue(func() *validator.Validate {
+	return validator.New(validator.WithRequiredStructEnabled())
+})
+
+// check validates a configuration by its tags and names the first field that is
+// out of bounds.
+func check(config any) error {
+	err := validate().Struct(config)
+	if err == nil {
+		return nil
+	}
+	var fields validator.ValidationErrors
+	if !asValidation(err, &fields) {
+		return err
+	}
+	f := fields[0]
+	_, name, _ := strings.Cut(f.StructNamespace(), ".")
+	want := f.Tag() + " " + f.Param()
+	if tag, ok := fieldTag(config, name); ok {
+		want = tag
+	}
+	return invalid(name, "is %v: want %s", show(f.Value()), want)
+}
+
+func asValidation(err error, target *validator.ValidationErrors) bool {
+	fields, ok := err.(validator.ValidationErrors) //nolint:errorlint // Struct returns it bare
+	*target = fields
+	return ok
+}
+
+// fieldTag returns the whole rule of a field, because "1 to 100000" helps more
+// than the half of it that failed.
+func fieldTag(config any, path string) (string, bool) {
+	t := reflect.Indirect(reflect.ValueOf(config)).Type()
+	var f reflect.StructField
+	for _, name := range strings.Split(path, ".") {
+		var ok bool
+		if f, ok = t.FieldByName(name); !ok {
+			return "", false
+		}
+		t = f.Type
+	}
+	return f.Tag.Get("validate"), true
+}
+
+func show(v any) string {
+	if s, ok := v.(string); ok {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprint(v)
+}

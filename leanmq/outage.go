@@ -1,0 +1,63 @@
+package leanmq
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// outage paces the attempts of one loop while Redis is away, and logs one line
+// when it begins and one when it ends. Not safe for concurrent use.
+type outage struct {
+	log   zerolog.Logger
+	what  string
+	since time.Time
+	tries int
+}
+
+// failed reports a failure and waits before the next attempt: up to 2 s, with
+// jitter, so that a fleet does not come back all at once. It returns early when
+// ctx ends.
+func (o *outage) failed(ctx context.Context, err error) {
+	if o.tries == 0 {
+		o.since = time.Now()
+		o.log.Warn().Err(err).Str("what", o.what).Msg("redis is failing; retrying")
+	}
+	d := min(20*time.Millisecond<<min(o.tries, 7), 2*time.Second)
+	o.tries++
+	t := time.NewTimer(d/2 + rand.N(d/2))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// ok reports a success.
+func (o *outage) ok() {
+	if o.tries > 0 {
+		o.log.Info().Str("what", o.what).Dur("outage", time.Since(o.since)).Msg("redis is back")
+		o.tries = 0
+	}
+}
+
+// interruptUntil calls interrupt until wg's goroutines are gone: the read that it
+// shall end may have been issued and not yet arrived.
+func interruptUntil(wg *sync.WaitGroup, interrupt func(context.Context) bool) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wg.Wait()
+	}()
+	for {
+		interrupt(context.Background())
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package leanmq
+
+import (
+	"context"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// Puller takes messages one by one for those who drive their own loop. Nothing
+// happens by itself: no lease is renewed, no retry is decided, and a message
+// that is not settled within its lease goes to someone else.
+//
+// It is safe for concurrent use; concurrent Receive calls wait for each other.
+type Puller struct {
+	q      *Queue
+	cfg    consumeConfig
+	name   string
+	reader *store.Reader
+	turn   chan struct{} // held by the Receive that reads
+	joined bool
+	epoch  string
+}
+
+// Puller returns a puller of the queue. Of the options, Lease, Retry and
+// MaxDeliveries have a meaning. Close it.
+func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
+	cfg := defaultConsumeConfig()
+	for _, o := range opts {
+		o(&cfg)
+	}
+	cfg.Retry = cfg.Retry.withDefaults()
+	err := q.err
+	if err == nil {
+		err = check(&cfg)
+	}
+	if err != nil {
+		return nil, q.wrap("pull", "", err)
+	}
+	return &Puller{
+		q: q, cfg: cfg, name: q.c.instance + "/" + newToken()[:6],
+		reader: q.c.s.NewReader(), turn: make(chan struct{}, 1),
+	}, nil
+}
+
+// Receive returns up to n messages, those of crashed workers first. It waits for
+// the first one until ctx ends, and then returns ctx's cause; with a context
+// that has ended already it does not wait.
+func (p *Puller) Receive(ctx context.Context, n int) ([]*Pulled, error) {
+	if n < 1 || n > 10000 {
+		return nil, p.q.wrap("receive", "", invalid("n", "is %d: want 1 to 10000", n))
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return nil, p.q.wrap("receive", "", context.Cause(ctx))
+	}
+	returned := make(chan struct{})
+	defer close(returned)
+	stop := context.AfterFunc(ctx, func() { p.interruptUntil(returned) })
+	defer stop()
+	for {
+		out, err := p.receive(ctx, n)
+		if err != nil || len(out) > 0 {
+			return out, p.q.wrap("receive", "", err)
+		}
+		if ctx.Err() != nil {
+			return nil, p.q.wrap("receive", "", context.Cause(ctx))
+		}
+	}
+}
+
+// interruptUntil ends the read of a Receive whose context has ended. The read may
+// have been issued and not yet arrived: so it is tried until Receive returns.
+func (p *Puller) interruptUntil(returned <-chan struct{}) {
+	for {
+		select {
+		case <-returned:
+			return
+		case <-time.After(time.Millisecond):
+			p.reader.Interrupt(context.Background())
+		}
+	}
+}
+
+// receive reads once: what others let lapse, or else what is new.
+func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
+	background := context.WithoutCancel(ctx) // a reply that nobody reads is a lost lease
+	if !p.joined {
+		epoch, err := p.q.sq.Join(background, p.name)
+		if err != nil {
+			return nil, err
+		}
+		p.joined, p.epoch = true, epoch
+	}
+	epoch := p.epoch
+	entries, _, err := p.q.sq.Reclaim(background, p.name, p.cfg.Lease, n, p.cfg.MaxDeliveries)
+	if err != nil {
+		p.joined = false
+		return nil, err
+	}
+	if len(entries) == 0 {
+		wait := readWait
+		if ctx.Err() != nil {
+			wait = 0
+		}
+		_, err = p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
+		if err != nil {
+			return nil, err
+		}
+		err = p.reader.Read(background, p.name, []*store.Queue{p.q.sq}, n, wait, func(_ int, e store.Entry) {
+			entries = append(entries, e)
+		})
+		if err != nil {
+			p.joined = false
+			return nil, err
+		}
+	}
+	out := make([]*Pulled, 0, len(entries))
+	for m := range messages(p.q.name, entries) {
+		m.epoch = epoch
+		pulled := &Pulled{Message: m, p: p}
+		switch {
+		case m.malformed != nil:
+			m.Attempt = 1
+			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
+		case m.expired(p.q.c, time.Now()):
+			_ = pulled.settle(background, "drop", verdict{})
+		default:
+			out = append(out, pulled)
+		}
+	}
+	return out, nil
+}
+
+// Close hands back what was received and not settled. It must not run
+// concurrently with Receive.
+func (p *Puller) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleGrace)
+	defer cancel()
+	var err error
+	if p.joined {
+		_, err = p.q.sq.Release(ctx, p.name)
+		p.joined = false
+	}
+	_ = p.reader.Close()
+	return p.q.wrap("close", "", err)
+}
+
+// Pulled is a message that Receive returned. Settle it once, with Done, Retry
+// or Reject, before its lease runs out.
+type Pulled struct {
+	*Message
+	p *Puller
+}
+
+// Done acknowledges and deletes the message. [ErrLeaseLost] means that someone
+// else has it now.
+func (m *Pulled) Done(ctx context.Context) error {
+	return m.settle(ctx, "done", verdict{outcome: outcomeDone})
+}
+
+// Retry counts a failed attempt and, as the policy says, retries the message
+// after its backoff or dead-letters it. Reject and RetryAfter mean what they do
+// in a handler.
+func (m *Pulled) Retry(ctx context.Context, cause error) error {
+	if cause == nil {
+		cause = RetryAfter(0, nil)
+	}
+	return m.settle(ctx, "retry", judge(cause, m.Attempt, m.p.cfg.Retry))
+}
+
+// Reject dead-letters the message.
+func (m *Pulled) Reject(ctx context.Context, cause error) error {
+	return m.settle(ctx, "reject", judge(Reject(cause), m.Attempt, m.p.cfg.Retry))
+}
+
+// Extend starts the message's lease anew.
+func (m *Pulled) Extend(ctx context.Context) error {
+	epoch, lost, err := m.p.q.sq.Renew(ctx, m.p.name, []string{m.entry})
+	switch {
+	case err == nil && len(lost) > 0:
+		err = ErrLeaseLost
+	case err == nil:
+		m.epoch = epoch
+	}
+	return m.p.q.wrap("extend", m.ID, err)
+}
+
+func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
+	m.verdict = v
+	st := settlement([]*Message{m.Message})
+	out, err := m.p.q.sq.Settle(ctx, m.p.name, &st)
+	if err == nil && len(out.Lost) > 0 {
+		err = ErrLeaseLost
+	}
+	return m.p.q.wrap(op, m.ID, err)
+}

@@ -1,0 +1,120 @@
+package leanmq
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// Queue is the handle of a queue. It costs nothing until it is used; the queue
+// itself comes to be with its first message or consumer.
+type Queue struct {
+	c      *Client
+	name   string
+	sq     *store.Queue
+	maxLen int
+	err    error // of the name or an option: every use returns it
+}
+
+// A QueueOption configures a queue's handle.
+type QueueOption func(*Queue)
+
+// MaxLen makes sends through this handle fail with [ErrQueueFull] while n or
+// more messages wait, in flight and scheduled ones included. Default: no limit.
+// Other handles of the same queue have limits of their own.
+func MaxLen(n int) QueueOption {
+	return func(q *Queue) {
+		if n < 1 {
+			q.err = invalid("MaxLen", "is %d: want 1 or more", n)
+		}
+		q.maxLen = n
+	}
+}
+
+// Queue returns the handle of the queue called name: "name", or "service:name"
+// for queues whose keys share one hash tag. Either part has no control
+// characters, braces or colons; a name has 1 to 200 bytes, a service 1 to 64. A
+// name out of bounds makes every use of the handle fail.
+func (c *Client) Queue(name string, opts ...QueueOption) *Queue {
+	q := &Queue{c: c, name: name}
+	q.sq, q.err = c.s.Queue(name)
+	if q.err == nil {
+		q.name = q.sq.Name
+	}
+	for _, o := range opts {
+		o(q)
+	}
+	return q
+}
+
+// Name returns the queue's name.
+func (q *Queue) Name() string { return q.name }
+
+func (q *Queue) wrap(op, id string, err error) error { return wrap(op, q.name, id, err) }
+
+// Create makes the queue exist before its first message or consumer does. A
+// queue that exists is left as it is.
+func (q *Queue) Create(ctx context.Context) error {
+	if q.err != nil {
+		return q.wrap("create", "", q.err)
+	}
+	return q.wrap("create", "", q.sq.Create(ctx))
+}
+
+// QueueInfo counts a queue's messages by their state.
+type QueueInfo struct {
+	Name      string `json:"name"`
+	Ready     int64  `json:"ready"`
+	InFlight  int64  `json:"in_flight"`
+	Scheduled int64  `json:"scheduled"` // delayed sends and waiting retries
+	Dead      int64  `json:"dead"`
+	Consumers int64  `json:"consumers"`
+}
+
+// Info counts what is in the queue now. A queue that does not exist is empty.
+func (q *Queue) Info(ctx context.Context) (QueueInfo, error) {
+	if q.err != nil {
+		return QueueInfo{}, q.wrap("info", "", q.err)
+	}
+	i, err := q.sq.Info(ctx)
+	return QueueInfo{
+		Name: q.name, Ready: i.Ready, InFlight: i.InFlight,
+		Scheduled: i.Scheduled, Dead: i.Dead, Consumers: i.Consumers,
+	}, q.wrap("info", "", err)
+}
+
+// Queues lists all queues, sorted by name.
+func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
+	names, err := c.s.QueueNames(ctx)
+	if err != nil {
+		return nil, wrap("list queues", "", "", err)
+	}
+	infos := make([]QueueInfo, 0, len(names))
+	for _, name := range names {
+		info, err := c.Queue(name).Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+// Delete deletes the queue. One that still holds messages, dead letters
+// included, is left alone and the result is [ErrNotEmpty].
+func (q *Queue) Delete(ctx context.Context) error { return q.delete(ctx, false) }
+
+// ForceDelete deletes the queue and all messages in it.
+func (q *Queue) ForceDelete(ctx context.Context) error { return q.delete(ctx, true) }
+
+func (q *Queue) delete(ctx context.Context, force bool) error {
+	if q.err != nil {
+		return q.wrap("delete", "", q.err)
+	}
+	left, err := q.sq.Delete(ctx, force)
+	if err == nil && left > 0 {
+		err = fmt.Errorf("%w: it holds %d", ErrNotEmpty, left)
+	}
+	return q.wrap("delete", "", err)
+}

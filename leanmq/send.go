@@ -1,0 +1,119 @@
+package leanmq
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// MaxPayload is the largest payload in bytes. Larger things belong into a blob
+// store, and their address into a message: Redis holds everything in memory.
+const MaxPayload = 16 << 20
+
+// Send adds a message and returns its id. It returns when Redis has it; the
+// payload may be reused then.
+//
+// Errors: [ErrInvalid], [ErrQueueFull] and [ErrDuplicate] mean that nothing was
+// sent; [ErrUnavailable] alone as well. [ErrUnknown] means that the message may
+// have been sent.
+func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (id string, err error) {
+	if len(opts) == 0 && q.maxLen == 0 && q.err == nil && len(payload) <= MaxPayload {
+		e := store.Envelope{Payload: keep(ctx, payload)}
+		id, err = q.sq.Send(ctx, &e)
+		if err != nil {
+			return "", q.wrap("send", "", err)
+		}
+		return id, nil
+	}
+	c, err := newSendConfig(opts)
+	if err != nil {
+		return "", q.wrap("send", c.id, err)
+	}
+	return q.send(ctx, c.envelope(payload), c.terms)
+}
+
+// send is where all single sends with something special come together.
+func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
+	if err := q.sendable(e.Payload); err != nil {
+		return "", q.wrap("send", e.ID, err)
+	}
+	e.Payload = keep(ctx, e.Payload)
+	terms.Limit = q.maxLen
+	if terms == (store.SendTerms{}) {
+		id, err := q.sq.Send(ctx, &e)
+		return id, q.wrap("send", e.ID, err)
+	}
+	r := q.sq.SendIf(ctx, []store.Envelope{e}, terms)[0]
+	return r.ID, q.wrap("send", e.ID, sendError(r))
+}
+
+func sendError(r store.SendResult) error {
+	if r.Dup {
+		return ErrDuplicate
+	}
+	return r.Err
+}
+
+func (q *Queue) sendable(payload []byte) error {
+	if q.err != nil {
+		return q.err
+	}
+	if len(payload) > MaxPayload {
+		return invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
+	}
+	return nil
+}
+
+// keep copies the payload if the caller may get it back before it is written,
+// because ctx ended.
+func keep(ctx context.Context, payload []byte) []byte {
+	if ctx.Done() == nil {
+		return payload
+	}
+	return bytes.Clone(payload)
+}
+
+// SendMany adds messages in one round trip, in this order, and returns their
+// ids. The options apply to each of them; ID is not allowed.
+//
+// It is not a transaction: when it fails, the error joins one *Error for each
+// message that was not sent, and ids has "" in their places.
+func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOption) (ids []string, err error) {
+	c, err := newSendConfig(opts)
+	switch {
+	case err != nil:
+	case c.id != "":
+		err = invalid("ID", "belongs to one message: use Send")
+	case q.err != nil:
+		err = q.err
+	}
+	for i, p := range payloads {
+		if err == nil && q.sendable(p) != nil {
+			err = fmt.Errorf("message %d: %w", i, q.sendable(p))
+		}
+	}
+	if err != nil {
+		return nil, q.wrap("send", "", err)
+	}
+	envelopes := make([]store.Envelope, len(payloads))
+	for i, p := range payloads {
+		envelopes[i] = c.envelope(keep(ctx, p))
+	}
+	c.terms.Limit = q.maxLen
+	var errs []error
+	if c.terms == (store.SendTerms{}) {
+		ids, errs = q.sq.SendMany(ctx, envelopes)
+	} else {
+		ids, errs = make([]string, len(payloads)), make([]error, len(payloads))
+		for i, r := range q.sq.SendIf(ctx, envelopes, c.terms) {
+			ids[i], errs[i] = r.ID, sendError(r)
+		}
+	}
+	for i, err := range errs {
+		errs[i] = q.wrap("send", fmt.Sprintf("#%d", i), err)
+	}
+	return ids, errors.Join(errs...)
+}

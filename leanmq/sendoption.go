@@ -1,0 +1,161 @@
+package leanmq
+
+import (
+	"crypto/rand"
+	"time"
+	"unicode/utf8"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// A SendOption configures one send.
+type SendOption func(*sendConfig)
+
+// dedupeWindow is how long an ID is remembered by default.
+const dedupeWindow = 5 * time.Minute
+
+type sendConfig struct {
+	id     string
+	target string
+	header Header
+	ttl    time.Duration
+	terms  store.SendTerms
+	window time.Duration
+	err    error
+}
+
+// Delay delivers the message no earlier than d after the send, by the server's
+// clock.
+func Delay(d time.Duration) SendOption {
+	return func(c *sendConfig) { c.terms.Delay = d }
+}
+
+// At delivers the message no earlier than t, by the server's clock. It and
+// Delay exclude each other.
+func At(t time.Time) SendOption { return func(c *sendConfig) { c.terms.Due = t } }
+
+// ID gives the message an id of the caller's: 1 to 256 bytes. A second send with
+// the same id to the same queue within 5 minutes (see [Dedupe]) does nothing and
+// returns [ErrDuplicate].
+func ID(id string) SendOption {
+	return func(c *sendConfig) {
+		if id == "" || len(id) > 256 || !utf8.ValidString(id) {
+			c.fail(invalid("ID", "%.40q has %d bytes: want 1 to 256 bytes of UTF-8", id, len(id)))
+		}
+		c.id = id
+	}
+}
+
+// Dedupe sets how long the ID is remembered. It needs an ID. 0 means not at
+// all; at most 30 days.
+func Dedupe(window time.Duration) SendOption {
+	return func(c *sendConfig) {
+		if window < 0 || window > 30*24*time.Hour {
+			c.fail(invalid("Dedupe", "is %v: want 0 to 30 days", window))
+		}
+		c.window = window
+	}
+}
+
+// WithHeader adds a header. Names have 2 to 256 printable ASCII bytes and do not
+// begin with a colon; values have at most 8 KiB.
+func WithHeader(name, value string) SendOption {
+	return func(c *sendConfig) {
+		if err := checkHeader(name, value); err != nil {
+			c.fail(err)
+			return
+		}
+		c.setHeader(name, value)
+	}
+}
+
+// Headers adds headers, each as WithHeader does.
+func Headers(h Header) SendOption {
+	return func(c *sendConfig) {
+		for name, value := range h {
+			WithHeader(name, value)(c)
+		}
+	}
+}
+
+// Target says what the message addresses within its queue. The layer of paths
+// puts method and path here, such as "POST /orders/42/shipped?x=1".
+func Target(t string) SendOption {
+	return func(c *sendConfig) {
+		if len(t) > 8<<10 {
+			c.fail(invalid("Target", "has %d bytes: at most 8192 are allowed", len(t)))
+		}
+		c.target = t
+	}
+}
+
+// TTL makes the message expire d after the send, by the server's clock: it is
+// never handed to a handler after that, and a running handler's context ends.
+func TTL(d time.Duration) SendOption {
+	return func(c *sendConfig) {
+		if d < time.Millisecond {
+			c.fail(invalid("TTL", "is %v: want 1ms or more", d))
+		}
+		c.ttl = d
+	}
+}
+
+func (c *sendConfig) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *sendConfig) setHeader(name, value string) {
+	if c.header == nil {
+		c.header = Header{}
+	}
+	c.header[name] = value
+}
+
+func checkHeader(name, value string) error {
+	if len(name) < 2 || len(name) > 256 || name[0] == ':' {
+		return invalid("header", "name %.40q: want 2 to 256 bytes, not beginning with a colon", name)
+	}
+	for _, b := range []byte(name) {
+		if b <= ' ' || b >= 0x7f {
+			return invalid("header", "name %.40q: want printable ASCII without spaces", name)
+		}
+	}
+	if len(value) > 8<<10 {
+		return invalid("header", "%s has a value of %d bytes: at most 8192 are allowed", name, len(value))
+	}
+	return nil
+}
+
+// newSendConfig applies the options and checks what they say together.
+func newSendConfig(opts []SendOption) (sendConfig, error) {
+	c := sendConfig{window: dedupeWindow}
+	for _, o := range opts {
+		o(&c)
+	}
+	if c.terms.Delay < 0 {
+		c.fail(invalid("Delay", "is %v: want 0 or more", c.terms.Delay))
+	}
+	if c.terms.Delay > 0 && !c.terms.Due.IsZero() {
+		c.fail(invalid("Delay", "and At exclude each other"))
+	}
+	if c.id != "" {
+		c.terms.Window = c.window
+	}
+	if c.terms.Delay > 0 || !c.terms.Due.IsZero() {
+		c.terms.Token = rand.Text()
+	}
+	return c, c.err
+}
+
+func (c *sendConfig) envelope(payload []byte) store.Envelope {
+	e := store.Envelope{Payload: payload, ID: c.id, Target: c.target}
+	if c.ttl > 0 {
+		e.TTL = max(c.ttl.Milliseconds(), 1)
+	}
+	for name, value := range c.header {
+		e.Header = append(e.Header, name, value)
+	}
+	return e
+}

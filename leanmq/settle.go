@@ -1,0 +1,131 @@
+package leanmq
+
+import (
+	"context"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// settleLocked hands a judged message to the settler. The worker does not wait
+// for it: what is settled meanwhile goes along in the next batch. Until that is
+// confirmed the message stays held, and counts against what the pool may hold.
+func (p *pool) settleLocked(m *Message) {
+	m.cancel = nil
+	if m.verdict.outcome == outcomeKeep || m.lost {
+		p.releaseLocked(m)
+		return
+	}
+	m.settling = true
+	p.settles = append(p.settles, m)
+	if !p.settling {
+		p.settling = true
+		go p.settle()
+	}
+}
+
+// settle sends batches until nothing is left to settle.
+func (p *pool) settle() {
+	o := outage{log: p.log, what: "settle"}
+	var batch []*Message
+	for {
+		p.mu.Lock()
+		if len(p.settles) == 0 {
+			p.settling = false
+			p.signalLocked()
+			p.mu.Unlock()
+			return
+		}
+		batch, p.settles = p.settles, batch[:0]
+		p.mu.Unlock()
+
+		p.settleBatch(batch, &o)
+		clear(batch)
+		p.fetch.poke(p)
+	}
+}
+
+// settleBatch settles until Redis has answered. Repeating it is safe; giving up
+// would hand work that is done to another worker, so it ends only when the
+// drain does.
+func (p *pool) settleBatch(batch []*Message, o *outage) {
+	st := settlement(batch)
+	for {
+		out, err := p.q.sq.Settle(context.Background(), p.c.instance, &st)
+		if err == nil {
+			repeated := o.tries > 0
+			o.ok()
+			p.settled(batch, out, repeated)
+			return
+		}
+		if p.givesUp() {
+			p.log.Warn().Err(err).Int("messages", len(batch)).
+				Msg("could not settle before the drain ended; they are redelivered after the lease")
+			p.settled(batch, store.Settled{}, true)
+			return
+		}
+		o.failed(context.Background(), err)
+	}
+}
+
+func (p *pool) givesUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopping && p.workers == 0
+}
+
+// settled lets go of messages and learns what was lost.
+func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.epoch = out.Epoch
+	for _, m := range batch {
+		p.releaseLocked(m)
+	}
+	if len(out.Lost) > 0 && !repeated {
+		// After a repetition these may as well be what the first try settled.
+		p.log.Warn().Strs("entries", out.Lost).Msg("lease lost before the message was settled: it is handled again")
+	}
+	if out.Dropped > 0 {
+		p.log.Debug().Int("replies", out.Dropped).Msg("callers are gone: replies dropped")
+	}
+}
+
+// settlement sorts a batch by verdict.
+func settlement(batch []*Message) store.Settlement {
+	var st store.Settlement
+	for _, m := range batch {
+		if m.reply != nil {
+			st.Replies = append(st.Replies, store.Reply{
+				Inbox: m.inbox, Correlation: m.correlation,
+				Status: m.reply.Status, Header: m.reply.Header.pairs(), Payload: m.reply.Payload,
+			})
+		}
+		v := &m.verdict
+		switch v.outcome {
+		case outcomeDone:
+			n := len(st.Done)
+			if n == 0 || st.Done[n-1].Epoch != m.epoch {
+				st.Done = append(st.Done, store.Done{Epoch: m.epoch, IDs: make([]string, 0, len(batch))})
+				n++
+			}
+			st.Done[n-1].IDs = append(st.Done[n-1].IDs, m.entry)
+		case outcomeRetry:
+			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
+		case outcomeDead:
+			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
+		case outcomeKeep:
+		}
+	}
+	return st
+}
+
+func (h Header) pairs() []string {
+	if len(h) == 0 {
+		return nil
+	}
+	out := make([]string, 0, 2*len(h))
+	for name, value := range h {
+		out = append(out, name, value)
+	}
+	return out
+}

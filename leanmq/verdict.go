@@ -1,0 +1,126 @@
+package leanmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Handler handles a message. The error it returns is its verdict: nil is done,
+// [Reject] dead-letters, [RetryAfter] retries then, any other error retries
+// with backoff.
+//
+// ctx ends when the message's deadline passes, when its lease is lost, or when
+// a drain takes too long; [context.Cause] tells which. It does not end when the
+// consumer is asked to stop.
+//
+// The payload belongs to the handler, but it shares its memory with those of
+// messages fetched together: copy it to keep it for long.
+type Handler func(ctx context.Context, m *Message) error
+
+// Reject returns an error that dead-letters the message at once: no retry will
+// help. err says why; nil is allowed.
+func Reject(err error) error {
+	if err == nil {
+		err = errors.New("rejected")
+	}
+	return &rejection{err}
+}
+
+type rejection struct{ err error }
+
+func (r *rejection) Error() string { return r.err.Error() }
+func (r *rejection) Unwrap() error { return r.err }
+
+// RetryAfter returns an error that retries the message after d, by the server's
+// clock, instead of after the policy's backoff. It counts as a failed attempt.
+func RetryAfter(d time.Duration, err error) error {
+	if err == nil {
+		err = fmt.Errorf("retry after %v", d)
+	}
+	return &retryAfter{max(d, 0), err}
+}
+
+type retryAfter struct {
+	d   time.Duration
+	err error
+}
+
+func (r *retryAfter) Error() string { return r.err.Error() }
+func (r *retryAfter) Unwrap() error { return r.err }
+
+// PanicError is a handler's panic as an error. It is retried like any other.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap returns the panic's value if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Why a message is dead.
+const (
+	ReasonRejected  = "rejected"  // the handler returned Reject
+	ReasonExhausted = "exhausted" // the last allowed attempt failed
+	ReasonMalformed = "malformed" // not a message: no handler saw it
+	ReasonCrashed   = "crashed"   // delivered MaxDeliveries times, never settled
+)
+
+// outcome is what becomes of a message.
+type outcome uint8
+
+const (
+	outcomeDone outcome = iota
+	outcomeRetry
+	outcomeDead
+	outcomeKeep // not ours any more, or to be handed back: do nothing
+)
+
+// verdict is a handler's error, judged.
+type verdict struct {
+	outcome outcome
+	delay   time.Duration // of a retry
+	reason  string        // of a death
+	err     string
+}
+
+// judge turns a handler's error into a verdict.
+func judge(err error, attempt int, policy RetryPolicy) verdict {
+	if err == nil {
+		return verdict{outcome: outcomeDone}
+	}
+	text := errorText(err)
+	var reject *rejection
+	if errors.As(err, &reject) {
+		return verdict{outcome: outcomeDead, reason: ReasonRejected, err: text}
+	}
+	if attempt >= policy.MaxAttempts {
+		return verdict{outcome: outcomeDead, reason: ReasonExhausted, err: text}
+	}
+	var after *retryAfter
+	if errors.As(err, &after) {
+		return verdict{outcome: outcomeRetry, delay: after.d, err: text}
+	}
+	return verdict{outcome: outcomeRetry, delay: policy.backoff(attempt), err: text}
+}
+
+// maxErrorText bounds what of an error is kept with the message.
+const maxErrorText = 8 << 10
+
+func errorText(err error) string {
+	text := err.Error()
+	var p *PanicError
+	if errors.As(err, &p) {
+		text += "\n\n" + string(p.Stack)
+	}
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText-len("…")] + "…"
+	}
+	return text
+}
