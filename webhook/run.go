@@ -1,0 +1,76 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// Run registers the routes and handles messages until ctx ends; then it drains
+// as [leanmq.Queue.Consume] does. It returns nil after a clean drain. A pattern
+// that belongs to another service is a [*TakenError]. While Redis is away it
+// keeps trying. Run may be called once.
+func (s *Service) Run(ctx context.Context) error {
+	if s.running {
+		return fmt.Errorf("webhook: service %q is already running", s.name)
+	}
+	s.running = true
+	if len(s.routes) == 0 {
+		return fmt.Errorf("webhook: service %q has no routes", s.name)
+	}
+	if err := s.publishUntil(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	close(s.ready)
+
+	// One consumer that cannot go on ends the others.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(s.routes))
+	for i, rt := range s.routes {
+		wg.Go(func() {
+			errs[i] = s.consumeRoute(ctx, rt)
+			if errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	wg.Go(func() { s.adoptParked(ctx) })
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (s *Service) consumeRoute(ctx context.Context, rt *route) error {
+	opts := append(append([]leanmq.ConsumeOption(nil), s.consume...), rt.consume...)
+	return s.mq.Queue(queueOf(s.name, rt.pattern)).Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
+		r, err := newRequest(m, rt)
+		if err != nil {
+			return fail(m, err)
+		}
+		resp, err := rt.handler(ctx, r)
+		return rt.respond(m, resp, err)
+	}, opts...)
+}
+
+// publishUntil registers the routes, however long Redis is away.
+func (s *Service) publishUntil(ctx context.Context) error {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := s.publish(ctx)
+		if !errors.Is(err, leanmq.ErrUnavailable) {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package webhook
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// Service owns routes: the unit that is deployed, and whose queues share a hash
+// tag. Register its handlers, then call Run; any number of processes may run the
+// same service. Registering is not safe for concurrent use.
+type Service struct {
+	name    string
+	mq      *leanmq.Client
+	consume []leanmq.ConsumeOption
+	bind    *binding
+	routes  []*route
+	tree    tree[*route]
+	mws     []Middleware
+	ready   chan struct{}
+	running bool
+}
+
+// A ServiceOption configures a service.
+type ServiceOption func(*Service)
+
+// ConsumeWith sets options of all the service's queues. A route's own win.
+func ConsumeWith(opts ...leanmq.ConsumeOption) ServiceOption {
+	return func(s *Service) { s.consume = append(s.consume, opts...) }
+}
+
+// Use adds middleware around all handlers of the service.
+func Use(mws ...Middleware) ServiceOption {
+	return func(s *Service) { s.mws = append(s.mws, mws...) }
+}
+
+// NewService returns a service without routes. The name has 1 to 64 bytes,
+// without control characters, spaces, braces and colons; a bad one is an error
+// of Run.
+func NewService(name string, mq *leanmq.Client, opts ...ServiceOption) *Service {
+	s := &Service{name: name, mq: mq, bind: newBinding(), ready: make(chan struct{})}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// Ready is closed when Run has registered the routes, so that senders find them.
+func (s *Service) Ready() <-chan struct{} { return s.ready }
+
+// Router is what handlers are registered on: a [Service] or a [Group] of it.
+type Router interface {
+	// Handle registers h for a pattern. It panics when the pattern is malformed
+	// or conflicts with another one.
+	Handle(pattern string, h Handler, opts ...RouteOption)
+	binder() *binding
+}
+
+// route is a pattern with its handler.
+type route struct {
+	pattern *pattern
+	matcher tree[struct{}] // of this pattern alone
+	handler Handler
+	status  int // of a response that has none
+	consume []leanmq.ConsumeOption
+	mws     []Middleware
+	where   string // the call that registered it
+}
+
+// A RouteOption configures a route.
+type RouteOption func(*route)
+
+// Status sets the HTTP status of responses that do not choose one. Default: 200,
+// or 204 without a body.
+func Status(code int) RouteOption { return func(r *route) { r.status = code } }
+
+// Consume sets options of the route's queue, such as leanmq.Concurrency.
+func Consume(opts ...leanmq.ConsumeOption) RouteOption {
+	return func(r *route) { r.consume = append(r.consume, opts...) }
+}
+
+// With adds middleware around this route's handler, inside that of the service.
+func With(mws ...Middleware) RouteOption {
+	return func(r *route) { r.mws = append(r.mws, mws...) }
+}
+
+// Handle implements [Router].
+func (s *Service) Handle(pattern string, h Handler, opts ...RouteOption) {
+	s.register(pattern, nil, h, opts)
+}
+
+func (s *Service) binder() *binding { return s.bind }
+
+func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []RouteOption) {
+	where := caller()
+	if s.running {
+		panic(fmt.Sprintf("webhook: %s: pattern %q is registered after Run", where, pattern))
+	}
+	if h == nil {
+		panic(fmt.Sprintf("webhook: %s: pattern %q has a nil handler", where, pattern))
+	}
+	p, err := parsePattern(pattern)
+	if err != nil {
+		panic(fmt.Sprintf("webhook: %s: %v", where, err))
+	}
+	rt := &route{pattern: p, where: where}
+	for _, o := range opts {
+		o(rt)
+	}
+	rt.handler = chain(h, append(append(append([]Middleware(nil), s.mws...), mws...), rt.mws...))
+	for _, old := range s.routes {
+		if why := conflict(old.pattern, p); why != "" {
+			panic(fmt.Sprintf("webhook: pattern %q (registered at %s) conflicts with pattern %q (registered at %s): %s",
+				p, where, old.pattern, old.where, why))
+		}
+	}
+	if err := rt.matcher.add(p, struct{}{}); err != nil {
+		panic(err) // the first one has nothing to conflict with
+	}
+	if err := s.tree.add(p, rt); err != nil {
+		panic(fmt.Sprintf("webhook: %s: %v", where, err))
+	}
+	s.routes = append(s.routes, rt)
+}
+
+// caller is the place outside this package that registers a handler.
+func caller() string {
+	pcs := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		if !more || !strings.HasPrefix(f.Function, "github.com/leanmq/leanmq/webhook.") {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+	}
+}
+
+// queueOf is the full name of the queue behind a service's pattern.
+func queueOf(service string, p *pattern) string { return service + ":" + p.queueName() }

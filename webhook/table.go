@@ -1,0 +1,138 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+const (
+	// tableAge is how old a cached route table may be when no notice came: a
+	// safety net for lost ones.
+	tableAge = 30 * time.Second
+	// missAge is how old it may be to answer that there is no route.
+	missAge = 100 * time.Millisecond
+)
+
+// Route is an entry of the route table.
+type Route struct {
+	Pattern string
+	Service string
+	Queue   *leanmq.Queue
+}
+
+// table caches the route table of a client's Redis.
+type table struct {
+	mq      *leanmq.Client
+	stale   atomic.Bool // a notice said so
+	current atomic.Pointer[snapshot]
+	loading sync.Mutex
+}
+
+// snapshot is the route table at one time. It is not changed once made.
+type snapshot struct {
+	tree    tree[*Route]
+	routes  []*Route
+	version string
+	at      time.Time
+}
+
+type tableKey struct{}
+
+// tableOf returns the table that all users of a client share.
+func tableOf(mq *leanmq.Client) *table {
+	return mq.Shared(tableKey{}, func() any {
+		t := &table{mq: mq}
+		mq.OnNotice(func(notice string) {
+			if notice == "" || notice == "routes" {
+				t.stale.Store(true)
+			}
+		})
+		return t
+	}).(*table)
+}
+
+// Lookup finds the route for a request. Without one the error is a [*Problem]
+// with status 404, or 405 that tells the methods there are.
+func Lookup(ctx context.Context, mq *leanmq.Client, method, path string) (*Route, error) {
+	t := tableOf(mq)
+	snap, err := t.get(ctx, tableAge)
+	if err != nil {
+		return nil, err
+	}
+	if r, _, ok := snap.tree.match(method, path); ok {
+		return r, nil
+	}
+	if snap, err = t.get(ctx, missAge); err != nil {
+		return nil, err
+	}
+	if r, _, ok := snap.tree.match(method, path); ok {
+		return r, nil
+	}
+	if allow := snap.tree.methods(path); len(allow) > 0 {
+		p := NewProblem(http.StatusMethodNotAllowed, "%s has no %s; it has %s", path, method, strings.Join(allow, ", "))
+		p.Allow = allow
+		return nil, p
+	}
+	return nil, NotFound("no service has registered %s", path)
+}
+
+// Routes lists the route table.
+func Routes(ctx context.Context, mq *leanmq.Client) ([]*Route, error) {
+	snap, err := tableOf(mq).get(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	return snap.routes, nil
+}
+
+// get returns a snapshot that is not older than age. When Redis fails, an old one
+// is better than none.
+func (t *table) get(ctx context.Context, age time.Duration) (*snapshot, error) {
+	if snap := t.current.Load(); snap != nil && !t.stale.Load() && time.Since(snap.at) < age {
+		return snap, nil
+	}
+	t.loading.Lock()
+	defer t.loading.Unlock()
+	old := t.current.Load()
+	if old != nil && !t.stale.Load() && time.Since(old.at) < age {
+		return old, nil
+	}
+	t.stale.Store(false)
+	snap, err := t.load(ctx)
+	if err != nil {
+		t.stale.Store(true)
+		if old != nil && errors.Is(err, leanmq.ErrUnavailable) {
+			return old, nil
+		}
+		return nil, err
+	}
+	t.current.Store(snap)
+	return snap, nil
+}
+
+func (t *table) load(ctx context.Context) (*snapshot, error) {
+	entries, version, err := t.mq.Store().Routes(ctx)
+	if err != nil {
+		return nil, &leanmq.Error{Op: "read routes", Err: err}
+	}
+	snap := &snapshot{version: version, at: time.Now()}
+	for _, owner := range entries {
+		service, text, _ := strings.Cut(owner, " ")
+		p, err := parsePattern(text)
+		if err != nil {
+			continue // from a newer version, whose own senders know it
+		}
+		r := &Route{Pattern: p.String(), Service: service, Queue: t.mq.Queue(queueOf(service, p))}
+		if snap.tree.add(p, r) == nil {
+			snap.routes = append(snap.routes, r)
+		}
+	}
+	return snap, nil
+}

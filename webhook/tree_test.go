@@ -1,0 +1,422 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// newTree returns a tree in which each pattern has itself as its value.
+func newTree(tb testing.TB, patterns ...string) *tree[string] {
+	tb.Helper()
+	var t tree[string]
+	for _, s := range patterns {
+		if err := t.add(mustParse(tb, s), s); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return &t
+}
+
+func TestTreeMatch(t *testing.T) {
+	tr := newTree(
+		t, "/", "/a", "POST /a", "GET /a/b", "HEAD /a/b", "/a/{x}", "/a/{x}/c", "/a/b/d", "/a/{rest...}",
+		"GET /files/{dir}/{rest...}", "/e%2Ff", "/e/f", "/caf%C3%A9/{größe}", "/x/{a}/y/{b}",
+	)
+	for _, tt := range []struct {
+		method, path string
+		want         string // "" for no match
+		params       string
+	}{
+		{"GET", "/", "/", ""},
+		{"", "/", "/", ""},
+		{"GET", "/a", "/a", ""},
+		{"", "/a", "/a", ""},
+		{"GET", "/a/", "/a", ""},
+		{"POST", "/a", "POST /a", ""},
+		{"POST", "/a/", "POST /a", ""},
+		{"post", "/a", "/a", ""},
+		{"GET", "/a/b", "GET /a/b", ""},
+		{"HEAD", "/a/b", "HEAD /a/b", ""},
+		{"PUT", "/a/b", "/a/{x}", "x=b"},
+		{"PUT", "/a/z/", "/a/{x}", "x=z"},
+		{"PUT", "/a/b/c", "/a/{x}/c", "x=b"}, // backtracks from /a/b
+		{"PUT", "/a/b/d", "/a/b/d", ""},
+		{"PUT", "/a/b/e", "/a/{rest...}", "rest=b/e"},
+		{"PUT", "/a/b/e/f/", "/a/{rest...}", "rest=b/e/f"},
+		{"GET", "/files", "", ""},
+		{"GET", "/files/d", "GET /files/{dir}/{rest...}", "dir=d rest="},
+		{"GET", "/files/d/", "GET /files/{dir}/{rest...}", "dir=d rest="},
+		{"HEAD", "/files/d/e", "GET /files/{dir}/{rest...}", "dir=d rest=e"},
+		{"POST", "/files/d/e", "", ""},
+		{"GET", "/e/f", "/e/f", ""},
+		{"GET", "/e%2Ff", "/e%2Ff", ""},
+		{"GET", "/e%2ff", "/e%2Ff", ""},
+		{"GET", "/%65/%66", "/e/f", ""},
+		{"GET", "/%61", "/a", ""},
+		{"GET", "/a/%62%2F%20", "/a/{x}", "x=b/ "},
+		{"GET", "/a/1%2F2/3%2F4", "/a/{rest...}", "rest=1/2/3/4"},
+		{"GET", "/caf%C3%A9/xl", "/caf%C3%A9/{größe}", "größe=xl"},
+		{"GET", "/café/xl", "/caf%C3%A9/{größe}", "größe=xl"},
+		{"GET", "/x/1/y/2", "/x/{a}/y/{b}", "a=1 b=2"},
+		{"GET", "/a/+", "/a/{x}", "x=+"},
+		{"GET", "/a/...", "/a/{x}", "x=..."},
+		{"GET", "/nope", "", ""},
+		{"GET", "/A", "", ""},
+		{"GET", "", "", ""},
+		{"GET", "a", "", ""},
+		{"GET", "//", "", ""},
+		{"GET", "//a", "", ""},
+		{"GET", "/a//", "", ""},
+		{"GET", "/a//b", "", ""},
+		{"GET", "/a/./b", "", ""},
+		{"GET", "/a/..", "", ""},
+		{"GET", "/a/../", "", ""},
+		{"GET", "/a/%2e%2E/b", "", ""},
+		{"GET", "/a/b/c/d/%2e", "", ""},
+		{"GET", "/a/%", "", ""},
+		{"GET", "/a/b/%zz", "", ""},
+	} {
+		v, ps, ok := tr.match(tt.method, tt.path)
+		if v != tt.want || ok != (tt.want != "") {
+			t.Errorf("match(%q, %q) = %q, %v, want %q", tt.method, tt.path, v, ok, tt.want)
+			continue
+		}
+		if got := paramString(ps); got != tt.params {
+			t.Errorf("match(%q, %q): params %q, want %q", tt.method, tt.path, got, tt.params)
+		}
+	}
+}
+
+func paramString(ps params) string {
+	var parts []string
+	for n, v := range ps.all() {
+		parts = append(parts, n+"="+v)
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestTreeParams(t *testing.T) {
+	_, ps, ok := newTree(t, "/{a}/b/{c...}").match("", "/1%2F2/b/3/4")
+	if !ok {
+		t.Fatal("no match")
+	}
+	for name, want := range map[string]string{"a": "1/2", "c": "3/4", "b": "", "": ""} {
+		if got := ps.get(name); got != want {
+			t.Errorf("get(%q) = %q, want %q", name, got, want)
+		}
+	}
+	for n := range ps.all() {
+		if n != "a" {
+			t.Errorf("all went on to %q after a break", n)
+		}
+		break
+	}
+	var zero params
+	if zero.get("a") != "" || paramString(zero) != "" {
+		t.Error("the zero params are not empty")
+	}
+}
+
+func TestTreeZero(t *testing.T) {
+	var tr tree[int]
+	if _, _, ok := tr.match("GET", "/"); ok {
+		t.Error("the zero tree matches")
+	}
+	if ms := tr.methods("/"); ms != nil {
+		t.Errorf("the zero tree has methods %q", ms)
+	}
+}
+
+func TestTreeMethods(t *testing.T) {
+	tr := newTree(t, "GET /a", "POST /a", "PUT /{x}", "POST /b/{rest...}", "HEAD /b", "/c/d", "LINK /c/d", "POST /d/{x}")
+	anyMethod := "CONNECT DELETE GET HEAD LINK OPTIONS PATCH POST PUT TRACE"
+	for path, want := range map[string]string{
+		"/a": "GET HEAD POST PUT", "/a/": "GET HEAD POST PUT", "/%61": "GET HEAD POST PUT",
+		"/z": "PUT", "/b": "HEAD POST PUT", "/b/c": "POST", "/c/d": anyMethod,
+		"/d/1": "POST", "/": "", "/d/1/2": "", "/a//": "", "": "", "/b/..": "",
+	} {
+		if got := strings.Join(tr.methods(path), " "); got != want {
+			t.Errorf("methods(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestTreeConflict(t *testing.T) {
+	tr := newTree(t, "/a/{x}", "/{y}/c/d", "GET /e", "/f/{x}/g")
+	for _, tt := range []struct{ pattern, old string }{
+		{"/a/{z}/", "/a/{x}"},
+		{"GET /e", "GET /e"},
+		{"/{x}/b", "/a/{x}"},
+		{"/a/{rest...}", "/{y}/c/d"},
+		{"POST /{rest...}", "/a/{x}"},
+		{"/{rest...}", ""},
+		{"/e", ""},
+		{"GET /{x}/{y}/{z}", "/f/{x}/g"}, // and with /{y}/c/d: always the same one is named
+	} {
+		err := tr.add(mustParse(t, tt.pattern), tt.pattern)
+		if tt.old == "" {
+			if err != nil {
+				t.Errorf("add(%q): %v", tt.pattern, err)
+			}
+			continue
+		}
+		var ce *ConflictError
+		if !errors.As(err, &ce) {
+			t.Errorf("add(%q): %v, want a conflict with %q", tt.pattern, err, tt.old)
+			continue
+		}
+		p := mustParse(t, tt.pattern)
+		if ce.New != p.String() || ce.Old != tt.old || ce.Why != conflict(p, mustParse(t, tt.old)) {
+			t.Errorf("add(%q): %#v, want a conflict with %q", tt.pattern, ce, tt.old)
+		}
+		if text := err.Error(); !strings.Contains(text, ce.New) || !strings.Contains(text, ce.Old) || !strings.Contains(text, ce.Why) {
+			t.Errorf("add(%q): the error text lacks something: %s", tt.pattern, text)
+		}
+	}
+	if v, _, _ := tr.match("", "/z/b"); v != "/{rest...}" {
+		t.Errorf("a refused pattern left its mark: /z/b matches %q", v)
+	}
+}
+
+// randomTable adds random patterns to a tree and, as long as neither refuses
+// one, to a ServeMux. It checks that they refuse the same.
+func randomTable(t *testing.T, r *rand.Rand, seen *muxResult) (*tree[string], *http.ServeMux) {
+	t.Helper()
+	var tr tree[string]
+	mux := http.NewServeMux()
+	for range 1 + r.IntN(12) {
+		p := mustParse(t, randomPattern(r))
+		err := tr.add(p, p.String())
+		var refused any
+		func() {
+			defer func() { refused = recover() }()
+			mux.HandleFunc(muxPattern(p), func(_ http.ResponseWriter, req *http.Request) {
+				seen.pattern = p.String()
+				for _, s := range p.segs {
+					if s.kind != segLiteral {
+						value := req.PathValue(s.text)
+						if s.kind == segRest {
+							value = strings.TrimSuffix(value, "/")
+						}
+						seen.params = append(seen.params, s.text+"="+value)
+					}
+				}
+			})
+		}()
+		if (err != nil) != (refused != nil) {
+			t.Fatalf("add(%q): %v, ServeMux: %v", p, err, refused)
+		}
+	}
+	return &tr, mux
+}
+
+type muxResult struct {
+	pattern string
+	params  []string
+}
+
+func TestTreeMatchLikeServeMux(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	hits, refusals := 0, 0
+	for range 2_000 {
+		var seen muxResult
+		tr, mux := randomTable(t, r, &seen)
+		for range 10 {
+			method := []string{"GET", "HEAD", "POST", "PUT", "DELETE"}[r.IntN(5)]
+			path := ""
+			for range r.IntN(5) {
+				path += "/" + []string{"a", "b", "a%2Fb", "A", "%61", "c", "w"}[r.IntN(7)]
+			}
+			seen = muxResult{}
+			rec := httptest.NewRecorder()
+			mux.ServeHTTP(rec, httptest.NewRequest(method, path+"/", nil))
+
+			if path == "" || r.IntN(2) == 0 {
+				path += "/"
+			}
+			v, ps, ok := tr.match(method, path)
+			if v != seen.pattern || ok != (seen.pattern != "") || paramString(ps) != strings.Join(seen.params, " ") {
+				t.Fatalf("match(%q, %q) = %q, %q, ServeMux: %q, %q", method, path, v, paramString(ps), seen.pattern, seen.params)
+			}
+			if ok {
+				hits++
+				if ms := tr.methods(path); !slices.Contains(ms, method) {
+					t.Fatalf("%q matches %q, but methods = %q", method, path, ms)
+				}
+				continue
+			}
+			if rec.Code == http.StatusMethodNotAllowed {
+				refusals++
+			}
+			if got, want := strings.Join(tr.methods(path), ", "), rec.Header().Get("Allow"); got != want {
+				t.Fatalf("methods(%q) = %q, ServeMux: %q", path, got, want)
+			}
+		}
+	}
+	if hits < 5_000 || refusals < 1_000 {
+		t.Errorf("%d matches and %d refused methods: the sample proves little", hits, refusals)
+	}
+}
+
+func TestTreeMatchConcurrently(t *testing.T) {
+	tr := newTree(t, "/a/{x}", "GET /a/b", "/c/{rest...}")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1_000 {
+				if _, ps, ok := tr.match("PUT", "/a/%41"); !ok || ps.get("x") != "A" {
+					t.Error("no match")
+				}
+				tr.methods("/c/d")
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestTreeMatchAllocations(t *testing.T) {
+	tr := newTree(t, "GET /a/b/c", "/a/{x}/d", "/f/{rest...}")
+	for _, path := range []string{"/a/b/c", "/a/b/d", "/f/1/2/3", "/nope", "/a//"} {
+		n := testing.AllocsPerRun(100, func() {
+			_, ps, _ := tr.match("GET", path)
+			ps.get("x")
+		})
+		if n != 0 {
+			t.Errorf("match(%q) allocates %v times", path, n)
+		}
+	}
+}
+
+// naiveMatch decodes path and compares it with p segment by segment.
+func naiveMatch(p *pattern, method, path string) (values map[string]string, ok bool) {
+	if p.method != "" && p.method != method && (p.method != "GET" || method != "HEAD") {
+		return nil, false
+	}
+	if !strings.HasPrefix(path, "/") {
+		return nil, false
+	}
+	var parts []string
+	if path != "/" {
+		for part := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
+			text, err := url.PathUnescape(part)
+			if err != nil || text == "" || text == "." || text == ".." {
+				return nil, false
+			}
+			parts = append(parts, text)
+		}
+	}
+	values = make(map[string]string)
+	for i, s := range p.segs {
+		switch {
+		case s.kind == segRest:
+			if i > len(parts) {
+				return nil, false
+			}
+			values[s.text] = strings.Join(parts[i:], "/")
+			return values, true
+		case i >= len(parts), s.kind == segLiteral && s.text != parts[i]:
+			return nil, false
+		case s.kind == segWild:
+			values[s.text] = parts[i]
+		}
+	}
+	return values, len(parts) == len(p.segs)
+}
+
+func FuzzTreeMatch(f *testing.F) {
+	f.Add("/\n/a\nGET /a/{x}\n/a/{x}/c\n/a/b/d\n/a/{rest...}", "GET", "/a/b/c")
+	f.Add("GET /{x}\nPOST /{x}\n/{rest...}", "HEAD", "/%61/")
+	f.Add("/a%2Fb\n/a/b", "", "/a%2fb")
+	f.Add("/{rest...}", "GET", "/a/%2e./b")
+	f.Add("/a", "GET", "//")
+	f.Fuzz(func(t *testing.T, patterns, method, path string) {
+		var tr tree[*pattern]
+		var added []*pattern
+		for s := range strings.SplitSeq(patterns, "\n") {
+			p, err := parsePattern(s)
+			if err != nil {
+				continue
+			}
+			clash := slices.ContainsFunc(added, func(q *pattern) bool { return conflict(p, q) != "" })
+			if err := tr.add(p, p); (err != nil) != clash {
+				t.Fatalf("add(%q): %v, conflict: %v", p, err, clash)
+			} else if err == nil {
+				added = append(added, p)
+			}
+		}
+		var want *pattern
+		var values map[string]string
+		for _, p := range added {
+			if vs, ok := naiveMatch(p, method, path); ok && (want == nil || relate(p, want) == moreSpecific) {
+				want, values = p, vs
+			}
+		}
+		got, ps, ok := tr.match(method, path)
+		if got != want || ok != (want != nil) {
+			t.Fatalf("match(%q, %q) = %v, want %v", method, path, got, want)
+		}
+		if pv := maps.Collect(ps.all()); ok && !maps.Equal(pv, values) {
+			t.Fatalf("match(%q, %q): params %q, want %q", method, path, pv, values)
+		}
+		if ms := tr.methods(path); ok && len(ms) == 0 || !slices.IsSorted(ms) {
+			t.Fatalf("methods(%q) = %q, match: %v", path, ms, ok)
+		}
+	})
+}
+
+func BenchmarkTreeMatch(b *testing.B) {
+	var tr tree[int]
+	for i := range 1_000 {
+		s := fmt.Sprintf([]string{
+			"POST /svc%d/orders/create", "/svc%d/orders/{id}/status", "GET /svc%d/orders/{id}", "/svc%d/files/{rest...}",
+		}[i%4], i/4)
+		if err := tr.add(mustParse(b, s), i); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, bb := range []struct {
+		name, method, path string
+		ok                 bool
+	}{
+		{"literal", "POST", "/svc100/orders/create", true},
+		{"wildcard", "POST", "/svc100/orders/create/status", true},
+		{"rest", "GET", "/svc100/files/2026/01/report.pdf", true},
+		{"escaped", "GET", "/svc100/orders/a%2Fb", true},
+		{"miss", "GET", "/svc100/customers/42", false},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, ps, ok := tr.match(bb.method, bb.path)
+				if ok != bb.ok {
+					b.Fatal("match:", ok)
+				}
+				ps.get("id")
+			}
+		})
+	}
+}
+
+func BenchmarkTreeAdd(b *testing.B) {
+	patterns := make([]*pattern, 10_000)
+	for i := range patterns {
+		patterns[i] = mustParse(b, fmt.Sprintf("/svc%d/{id}/action%d", i%100, i/100))
+	}
+	for b.Loop() {
+		var tr tree[int]
+		for i, p := range patterns {
+			if err := tr.add(p, i); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
