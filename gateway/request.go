@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/leanmq/leanmq/leanmq"
+	"github.com/leanmq/leanmq/webhook"
+)
+
+// Request sends v to the service that has registered the path and returns its
+// answer. The path may have a method and a query: "GET /orders/42"; without a
+// method it is POST. v is encoded as in [webhook.Sender.Send]. Resp []byte and
+// json.RawMessage are the answer as it is; struct{} ignores it.
+//
+// The deadline of ctx, or the gateway's timeout if that is earlier, bounds the
+// wait and travels with the request.
+//
+// Errors are [*webhook.Problem]s: what the handler answered with a status of 400
+// or above, or what kept the request from being answered, with the same statuses
+// as over HTTP. The cause is in the chain: errors.Is(err, leanmq.ErrNoReply).
+func Request[Resp any](ctx context.Context, g *Gateway, path string, v any) (Resp, error) {
+	var out Resp
+	body, err := webhook.EncodeBody(v)
+	if err != nil {
+		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+	}
+	c, err := newCall(path, body)
+	if err != nil {
+		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+	}
+	reply, err := g.do(ctx, c)
+	if err != nil {
+		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+	}
+	if reply.Status >= http.StatusBadRequest {
+		return out, fmt.Errorf("gateway: request %q: %w", path, webhook.ParseProblem(reply.Status, reply.Payload))
+	}
+	if err := decode(reply.Payload, &out); err != nil {
+		return out, fmt.Errorf("gateway: request %q: the answer is no %T: %w", path, out, err)
+	}
+	return out, nil
+}
+
+func newCall(path string, body []byte) (*call, error) {
+	c := &call{method: http.MethodPost, path: path, body: body}
+	if !strings.HasPrefix(path, "/") {
+		var ok bool
+		if c.method, c.path, ok = strings.Cut(path, " "); !ok {
+			return nil, &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
+		}
+	}
+	c.path, c.query, _ = strings.Cut(c.path, "?")
+	return c, nil
+}
+
+func decode(payload []byte, out any) error {
+	switch out := out.(type) {
+	case *[]byte:
+		*out = payload
+		return nil
+	case *json.RawMessage:
+		*out = payload
+		return nil
+	case *struct{}:
+		return nil
+	}
+	if len(payload) == 0 {
+		return nil
+	}
+	return json.Unmarshal(payload, out)
+}
