@@ -244,8 +244,14 @@ func call(ctx context.Context, h Handler, m *Message) (err error) {
 
 // judge decides on a failed attempt.
 func (p *pool) judge(ctx context.Context, m *Message, err error) {
-	if errors.Is(context.Cause(ctx), ErrDrainTimeout) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrDrainTimeout):
 		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
+		return
+	case errors.Is(cause, ErrExpired):
+		m.verdict = verdict{outcome: outcomeDone}
+		m.inbox, m.reply = "", nil // nobody waits any more
+		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
 		return
 	}
 	m.verdict = judge(err, m.Attempt, p.cfg.Retry)

@@ -155,11 +155,8 @@ func decodeBody(r *Request, in any) error {
 	if len(bytes.TrimSpace(r.Body)) == 0 {
 		return nil // the rules say whether anything is missing
 	}
-	if ct := r.Header("content-type"); ct != "" {
-		kind, _, err := mime.ParseMediaType(ct)
-		if err != nil || kind != "application/json" && !strings.HasSuffix(kind, "+json") {
-			return NewProblem(http.StatusUnsupportedMediaType, "the content type is %.100q: send application/json", ct)
-		}
+	if ct := r.Header("content-type"); !isJSON(ct, r.Body) {
+		return NewProblem(http.StatusUnsupportedMediaType, "the content type is %.100q: send application/json", ct)
 	}
 	d := json.NewDecoder(bytes.NewReader(r.Body))
 	d.DisallowUnknownFields()
@@ -188,6 +185,24 @@ func decodeBody(r *Request, in any) error {
 	}
 	// A type's own UnmarshalJSON refused.
 	return Unprocessable(FieldProblem{"body", "is malformed"}).WithCause(err)
+}
+
+// isJSON reports whether a body of this content type may be decoded as JSON. None
+// at all will do, and so does what curl -d calls everything, if the body looks
+// like JSON: a form would have its braces escaped.
+func isJSON(contentType string, body []byte) bool {
+	if contentType == "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return false
+	case kind == "application/x-www-form-urlencoded":
+		body = bytes.TrimSpace(body)
+		return body[0] == '{' || body[0] == '['
+	}
+	return kind == "application/json" || strings.HasSuffix(kind, "+json")
 }
 
 // jsonKind names a Go type as JSON sees it.

@@ -64,6 +64,10 @@ func (e *Envelope) appendFields(args []any) []any {
 // fieldPayload is boxed once: it is an argument of every send.
 var fieldPayload any = "p"
 
+// maxNumber is the largest number of a field: what Lua can count to, and far
+// from where sums of them wrap around.
+const maxNumber = 1 << 53
+
 // DecodeEnvelope reads an entry's fields. Byte slices and strings of the
 // result do not alias fields, except for Payload, which does.
 func DecodeEnvelope(fields [][]byte) (Envelope, error) {
@@ -74,8 +78,8 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 	var errs []error
 	num := func(name string, v []byte) int64 {
 		n, err := strconv.ParseInt(string(v), 10, 64)
-		if err != nil || n < 0 {
-			errs = append(errs, &MalformedError{fmt.Sprintf("field %q is %.40q: want a number, 0 or more", name, v)})
+		if err != nil || n < 0 || n > maxNumber {
+			errs = append(errs, &MalformedError{fmt.Sprintf("field %q is %.40q: want a number, 0 to 2^53", name, v)})
 		}
 		return n
 	}

@@ -60,7 +60,7 @@ func classify(err error) error {
 func classifyReply(err error) error {
 	msg := err.Error()
 	for _, refusal := range []string{
-		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY ", "MISCONF",
+		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY ", "MISCONF", "OOM ",
 		"ERR max number of clients",
 	} {
 		if strings.HasPrefix(msg, refusal) {

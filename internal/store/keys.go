@@ -38,8 +38,7 @@ func (k Keys) Queue(name string) (QueueKeys, error) {
 	tag, rest, tagged := strings.Cut(name, ":")
 	if !tagged {
 		rest = tag
-	}
-	if err := checkName("queue tag", tag, maxTagLen); err != nil {
+	} else if err := checkName("queue tag", tag, maxTagLen); err != nil {
 		return QueueKeys{}, err
 	}
 	if err := checkName("queue name", rest, maxNameLen); err != nil {
