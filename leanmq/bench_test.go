@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/leanmq"
@@ -191,4 +194,39 @@ func quantiles(b *testing.B, took []time.Duration) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// BenchmarkMemory: what a queued message takes of Redis' memory.
+func BenchmarkMemory(b *testing.B) {
+	server := redistest.Server(b)
+	mq, err := leanmq.Open(b.Context(), server.URL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = mq.Close() }()
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	defer func() { _ = rdb.Close() }()
+	q := mq.Queue("bench")
+	before := usedMemory(b, rdb)
+	batch := slices.Repeat([][]byte{payload}, 200)
+	n := 0
+	for ; n < max(b.N, 100_000); n += len(batch) {
+		if _, err := q.SendMany(context.Background(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(usedMemory(b, rdb)-before)/float64(n), "B/msg")
+}
+
+func usedMemory(b *testing.B, rdb *redis.Client) int64 {
+	b.Helper()
+	info, err := rdb.InfoMap(context.Background(), "memory").Result()
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
 }

@@ -24,7 +24,7 @@ func (e *TakenError) Error() string {
 func (s *Service) publish(ctx context.Context) error {
 	t := tableOf(s.mq)
 	for {
-		t.stale.Store(true)
+		t.changes.Add(1)
 		snap, err := t.get(ctx, tableAge)
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func (s *Service) publish(ctx context.Context) error {
 			return &leanmq.Error{Op: "publish routes", Err: err}
 		}
 		if ok {
-			t.stale.Store(true)
+			t.changes.Add(1)
 			return nil
 		}
 	}
@@ -94,7 +94,7 @@ func RemoveRoute(ctx context.Context, mq *leanmq.Client, pattern string) error {
 			return &leanmq.Error{Op: "remove route", Err: err}
 		}
 		if ok {
-			tableOf(mq).stale.Store(true)
+			tableOf(mq).changes.Add(1)
 			return nil
 		}
 	}

@@ -30,7 +30,7 @@ type Route struct {
 // table caches the route table of a client's Redis.
 type table struct {
 	mq      *leanmq.Client
-	stale   atomic.Bool // a notice said so
+	changes atomic.Int64 // that we heard of
 	current atomic.Pointer[snapshot]
 	loading sync.Mutex
 }
@@ -40,6 +40,7 @@ type snapshot struct {
 	tree    tree[*Route]
 	routes  []*Route
 	version string
+	changes int64 // heard of before it was read
 	at      time.Time
 }
 
@@ -51,7 +52,7 @@ func tableOf(mq *leanmq.Client) *table {
 		t := &table{mq: mq}
 		mq.OnNotice(func(notice string) {
 			if notice == "" || notice == "routes" {
-				t.stale.Store(true)
+				t.changes.Add(1)
 			}
 		})
 		return t
@@ -95,26 +96,30 @@ func Routes(ctx context.Context, mq *leanmq.Client) ([]*Route, error) {
 // get returns a snapshot that is not older than age. When Redis fails, an old one
 // is better than none.
 func (t *table) get(ctx context.Context, age time.Duration) (*snapshot, error) {
-	if snap := t.current.Load(); snap != nil && !t.stale.Load() && time.Since(snap.at) < age {
+	if snap := t.current.Load(); t.fresh(snap, age) {
 		return snap, nil
 	}
 	t.loading.Lock()
 	defer t.loading.Unlock()
 	old := t.current.Load()
-	if old != nil && !t.stale.Load() && time.Since(old.at) < age {
+	if t.fresh(old, age) {
 		return old, nil
 	}
-	t.stale.Store(false)
+	changes := t.changes.Load()
 	snap, err := t.load(ctx)
 	if err != nil {
-		t.stale.Store(true)
 		if old != nil && errors.Is(err, leanmq.ErrUnavailable) {
 			return old, nil
 		}
 		return nil, err
 	}
+	snap.changes = changes
 	t.current.Store(snap)
 	return snap, nil
+}
+
+func (t *table) fresh(snap *snapshot, age time.Duration) bool {
+	return snap != nil && snap.changes == t.changes.Load() && time.Since(snap.at) < age
 }
 
 func (t *table) load(ctx context.Context) (*snapshot, error) {

@@ -82,7 +82,8 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 	if in.created.Swap(false) {
 		in.last, in.read = "0-0", false // entry ids may start anew with the key
 	}
-	read := redis.NewRawCmd(ctx, "XREAD", "COUNT", maxReplies,
+	reply := r.newReply()
+	read := redis.NewRawWriteToCmd(ctx, reply, "XREAD", "COUNT", maxReplies,
 		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last)
 	r.busy.Store(true)
 	var err error
@@ -99,7 +100,8 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 		return classify(err)
 	}
 	in.read = false
-	parse := resp{b: read.Val()}
+	r.got(reply)
+	parse := resp{b: reply.b}
 	return classify(parse.streams(func(_, id []byte, fields [][]byte) error {
 		in.last, in.read = string(id), true
 		if reply, err := decodeReply(fields); err == nil {

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +29,35 @@ type Reader struct {
 	id   atomic.Int64 // CLIENT ID of the connection; 0 = not known
 	buf  []any
 	busy atomic.Bool // a read that may block is under way
+	size int         // of the largest recent reply
+}
+
+// rawReply is where a reply is read to. Messages go on using its memory, so that
+// each read has one of its own; it begins as large as recent ones were, because
+// growing costs more copies than reading.
+type rawReply struct{ b []byte }
+
+func (r *Reader) newReply() *rawReply { return &rawReply{make([]byte, 0, r.size+64)} }
+
+func (r *Reader) got(reply *rawReply) { r.size = max(len(reply.b), r.size-r.size/4) }
+
+func (w *rawReply) Write(p []byte) (int, error) {
+	w.b = append(w.b, p...)
+	return len(p), nil
+}
+
+// ReadFrom takes what io.CopyN wants to copy without a buffer in between.
+func (w *rawReply) ReadFrom(src io.Reader) (int64, error) {
+	limited, ok := src.(*io.LimitedReader)
+	if !ok {
+		return 0, fmt.Errorf("%w: %T to copy from", errProtocol, src)
+	}
+	at, n := len(w.b), int(limited.N)
+	w.b = slices.Grow(w.b, n)[:at+n]
+	got, err := io.ReadFull(limited.R, w.b[at:])
+	limited.N -= int64(got)
+	w.b = w.b[:at+got]
+	return int64(got), err
 }
 
 // NewReader makes a reader. It connects at its first read.
@@ -81,12 +113,13 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 		args = append(args, ">")
 	}
 	r.buf = args
-	cmd := redis.NewRawCmd(ctx, args...)
-	if err := r.rdb.Process(ctx, cmd); err != nil {
+	reply := r.newReply()
+	if err := r.rdb.Process(ctx, redis.NewRawWriteToCmd(ctx, reply, args...)); err != nil {
 		return classify(err)
 	}
+	r.got(reply)
 	at := 0
-	parse := resp{b: cmd.Val()}
+	parse := resp{b: reply.b}
 	return classify(parse.streams(func(key, id []byte, fields [][]byte) error {
 		for i := range queues { // replies come in the order asked for
 			if queues[(at+i)%len(queues)].Stream == string(key) {

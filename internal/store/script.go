@@ -70,6 +70,15 @@ func (s *script) cmd(ctx context.Context, keys []string, args ...any) *redis.Cmd
 	return cmd
 }
 
+// withSource makes a call carry the script itself, so that the calls behind it
+// in the same batch find it loaded: where their order counts, none of them may
+// have to be repeated.
+func (s *script) withSource(cmd *redis.Cmd) *redis.Cmd {
+	args := cmd.Args()
+	args[0], args[1] = "EVAL", s.src
+	return cmd
+}
+
 func isNoScript(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT")
 }

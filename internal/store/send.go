@@ -137,6 +137,9 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 	for i := range es {
 		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
 	}
+	if len(es) > 1 {
+		sendScript.withSource(cmds[0].(*redis.Cmd))
+	}
 	batch := cmds
 	if list := q.relist(ctx); list != nil {
 		batch = append(batch, list)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,6 +17,7 @@ type Store struct {
 	keys    Keys
 	pipe    *pipe
 	release func() error
+	closing sync.Once
 }
 
 // commandTimeout bounds the wait for a server that accepts connections and
@@ -71,13 +73,16 @@ func newStore(opts redis.Options, prefix string) *Store {
 	return s
 }
 
-// Close ends the connections. It waits for commands that are under way.
-func (s *Store) Close() error {
-	s.pipe.close()
-	err := s.rdb.Close()
-	if rerr := s.release(); err == nil {
-		err = rerr
-	}
+// Close ends the connections. It waits for commands that are under way. Closing
+// twice is fine.
+func (s *Store) Close() (err error) {
+	s.closing.Do(func() {
+		s.pipe.close()
+		err = s.rdb.Close()
+		if rerr := s.release(); err == nil {
+			err = rerr
+		}
+	})
 	return err
 }
 

@@ -1,0 +1,36 @@
+# Versions of the linters: the same everywhere, nothing to install first.
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME    ?= 30s
+
+.PHONY: help test race lint fuzz bench demo
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+test: ## all tests, on the embedded store and on redis-server if it is on PATH
+	go test ./...
+
+race: ## all tests under the race detector
+	go test -race ./...
+
+lint: ## gofumpt, vet, staticcheck, golangci-lint (.golangci.yml)
+	@test -z "$$(go run $(GOFUMPT) -l . | tee /dev/stderr)" || { echo 'gofumpt would change these files'; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go run $(GOLANGCI) run ./...
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@set -e; for pkg in ./internal/store ./webhook; do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+bench: ## the benchmarks; compare with the Floor ones of the same run
+	go test -run '^$$' -bench . -benchtime 2s ./leanmq ./gateway
+
+demo: ## the example, on the embedded store
+	go run ./examples/apigateway
