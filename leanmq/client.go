@@ -23,6 +23,7 @@ type Client struct {
 	log      zerolog.Logger
 	instance string       // names this client among the consumers
 	skew     atomic.Int64 // server's clock minus ours, in ns
+	synced   atomic.Int64 // when that was measured, in ns
 
 	notices noticeHub
 
@@ -147,10 +148,17 @@ func (c *Client) Shared(key any, make func() any) any {
 	return v
 }
 
+// clockAge is how old a measurement of the server's clock gets.
+const clockAge = 10 * time.Second
+
 // syncClock measures how far the server's clock is from ours, by which deadlines
-// are told. It is as exact as the round trip is short.
+// are told, unless it has just been done. It is as exact as the round trip is
+// short.
 func (c *Client) syncClock(ctx context.Context) error {
 	before := time.Now()
+	if last := c.synced.Load(); before.UnixNano()-last < int64(clockAge) || !c.synced.CompareAndSwap(last, before.UnixNano()) {
+		return nil
+	}
 	server, err := c.s.Now(ctx)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func (f *fetcher) remove(p *pool) {
 			break
 		}
 	}
-	for f.reading && p.inRead {
+	for this := f.reads; f.reading && p.inRead && f.reads == this; {
 		if f.blocked {
 			f.interruptLocked()
 		}

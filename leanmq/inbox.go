@@ -17,6 +17,9 @@ import (
 const (
 	// inboxLease is how long an inbox outlives its process.
 	inboxLease = 30 * time.Second
+	// inboxRenew is how often the lease is renewed, and so how soon an inbox
+	// that was flushed away exists again.
+	inboxRenew = 2 * time.Second
 	// DefaultRequestTimeout bounds a Request whose context has no deadline.
 	DefaultRequestTimeout = 30 * time.Second
 )
@@ -137,7 +140,8 @@ func (b *Inbox) read(ctx context.Context) {
 		}
 		if ctx.Err() == nil {
 			o.failed(ctx, err)
-			_ = b.in.Renew(ctx, inboxLease) // it may be gone; the next read tells
+			// It may be gone, and reading what is not there is no error.
+			_ = b.in.Renew(ctx, inboxLease)
 		}
 	}
 }
@@ -165,7 +169,7 @@ func (b *Inbox) arrived(r store.Reply) {
 
 // renew keeps the inbox alive.
 func (b *Inbox) renew(ctx context.Context) {
-	t := time.NewTicker(inboxLease / 3)
+	t := time.NewTicker(inboxRenew)
 	defer t.Stop()
 	for {
 		select {

@@ -133,3 +133,11 @@ func (p *pool) takeOver(ctx context.Context) {
 		}
 	}
 }
+
+// reclaimSoon asks the keeper to look for messages without an owner.
+func (p *pool) reclaimSoon() {
+	select {
+	case p.reclaim <- struct{}{}:
+	default:
+	}
+}

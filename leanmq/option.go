@@ -52,7 +52,9 @@ func defaultConsumeConfig() consumeConfig {
 func Concurrency(n int) ConsumeOption { return func(c *consumeConfig) { c.Concurrency = n } }
 
 // Lease sets how long a message stays with a worker that gives no sign of life.
-// It is renewed every third of it while the handler runs. Default 30 s.
+// It is renewed every third of it while the handler runs. All consumers of a queue
+// should have the same: one with a shorter lease takes from the others what they
+// have not renewed yet. Default 30 s.
 func Lease(d time.Duration) ConsumeOption { return func(c *consumeConfig) { c.Lease = d } }
 
 // DrainTimeout sets how long a stopping consumer lets its handlers run before

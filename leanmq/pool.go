@@ -2,10 +2,8 @@ package leanmq
 
 import (
 	"context"
-	"errors"
-	"runtime/debug"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,6 +36,8 @@ type pool struct {
 	fetch   *fetcher
 	reclaim chan struct{} // asks the keeper to reclaim now
 
+	abandoned atomic.Bool // stop trying to settle
+
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
 	ready    fifo
@@ -50,7 +50,7 @@ type pool struct {
 	stopping bool
 	changed  chan struct{} // closed and replaced while stopping
 	// fetcher's own, guarded by its lock
-	inRead, hot, removed bool
+	inRead, hot bool
 }
 
 func newPool(q *Queue, h Handler, cfg consumeConfig, base context.Context) *pool {
@@ -62,27 +62,6 @@ func newPool(q *Queue, h Handler, cfg consumeConfig, base context.Context) *pool
 	}
 	p.held.next, p.held.prev = &p.held, &p.held
 	return p
-}
-
-// fifo is a queue of messages on one slice.
-type fifo struct {
-	items []*Message
-	head  int
-}
-
-func (f *fifo) push(m *Message) { f.items = append(f.items, m) }
-
-func (f *fifo) pop() *Message {
-	if f.head == len(f.items) {
-		return nil
-	}
-	m := f.items[f.head]
-	f.items[f.head] = nil
-	f.head++
-	if f.head == len(f.items) {
-		f.items, f.head = f.items[:0], 0
-	}
-	return m
 }
 
 // limit is how many messages the pool may hold, and low how few it holds when
@@ -132,7 +111,7 @@ func (p *pool) deliver(entries []store.Entry, epoch string) {
 		p.nheld++
 		if m.malformed != nil {
 			m.verdict = verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()}
-			m.Attempt = 1
+			m.Attempt = 0 // no handler sees it
 			p.settleLocked(m)
 			continue
 		}
@@ -190,146 +169,4 @@ func (p *pool) work() {
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
-}
-
-// handle runs the handler for one message and judges its result.
-func (p *pool) handle(m *Message) (took time.Duration) {
-	start := time.Now()
-	if m.expired(p.c, start) {
-		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		return 1 // the zero verdict is done
-	}
-	ctx, cancel := p.context(m)
-	err := call(ctx, p.h, m)
-	took = max(time.Since(start), 1)
-	if err != nil {
-		p.judge(ctx, m, err)
-	}
-	if m.inbox != "" {
-		p.answer(m, err)
-	}
-	cancel(nil)
-	return took
-}
-
-func (m *Message) expired(c *Client, now time.Time) bool {
-	return !m.Deadline.IsZero() && !now.Before(c.local(m.Deadline))
-}
-
-// context makes the handler's context and lets the keeper end it.
-func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(p.base)
-	p.mu.Lock()
-	m.cancel = cancel
-	p.mu.Unlock()
-	if m.Deadline.IsZero() {
-		return ctx, cancel
-	}
-	timed, stop := context.WithDeadlineCause(ctx, p.c.local(m.Deadline), ErrExpired)
-	return timed, func(cause error) {
-		stop()
-		cancel(cause)
-	}
-}
-
-// call turns a panic into an error.
-func call(ctx context.Context, h Handler, m *Message) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return h(ctx, m)
-}
-
-// judge decides on a failed attempt.
-func (p *pool) judge(ctx context.Context, m *Message, err error) {
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, ErrDrainTimeout):
-		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
-		return
-	case errors.Is(cause, ErrExpired):
-		m.verdict = verdict{outcome: outcomeDone}
-		m.inbox, m.reply = "", nil // nobody waits any more
-		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
-		return
-	}
-	m.verdict = judge(err, m.Attempt, p.cfg.Retry)
-	var pe *PanicError
-	if errors.As(err, &pe) {
-		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).
-			Str("stack", string(pe.Stack)).Msg("handler panicked")
-	}
-	if m.verdict.outcome == outcomeDead && m.inbox == "" {
-		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Str("reason", m.verdict.reason).
-			AnErr("error", err).Msg("dead-lettered")
-	}
-}
-
-// stop makes the pool start no further handler.
-func (p *pool) stop() {
-	p.mu.Lock()
-	p.stopping = true
-	p.mu.Unlock()
-}
-
-func (p *pool) signalLocked() {
-	if p.stopping {
-		close(p.changed)
-		p.changed = make(chan struct{})
-	}
-}
-
-// waitFor waits until cond, called under the lock, is true. It reports false
-// after d.
-func (p *pool) waitFor(d time.Duration, cond func() bool) bool {
-	timeout := time.NewTimer(d)
-	defer timeout.Stop()
-	for {
-		p.mu.Lock()
-		if cond() {
-			p.mu.Unlock()
-			return true
-		}
-		changed := p.changed
-		p.mu.Unlock()
-		select {
-		case <-changed:
-		case <-timeout.C:
-			return false
-		}
-	}
-}
-
-func (p *pool) waitIdle(d time.Duration) bool {
-	return p.waitFor(d, func() bool { return p.workers == 0 })
-}
-
-func (p *pool) waitSettled(d time.Duration) bool {
-	return p.waitFor(d, func() bool { return !p.settling })
-}
-
-// cancelAll ends the contexts of running handlers and returns their number.
-func (p *pool) cancelAll(cause error) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for m := p.held.next; m != &p.held; m = m.next {
-		if m.cancel != nil {
-			m.cancel(cause)
-		}
-	}
-	return p.workers
-}
-
-// reclaimSoon asks the keeper to look for messages without an owner.
-func (p *pool) reclaimSoon() {
-	select {
-	case p.reclaim <- struct{}{}:
-	default:
-	}
-}
-
-func splitNotice(notice string) (kind, queue string) {
-	kind, queue, _ = strings.Cut(notice, " ")
-	return kind, queue
 }

@@ -123,7 +123,7 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 		pulled := &Pulled{Message: m, p: p}
 		switch {
 		case m.malformed != nil:
-			m.Attempt = 1
+			m.Attempt = 0 // no handler sees it
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
 		case m.expired(p.q.c, time.Now()):
 			_ = pulled.settle(background, "drop", verdict{})

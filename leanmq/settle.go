@@ -45,8 +45,8 @@ func (p *pool) settle() {
 }
 
 // settleBatch settles until Redis has answered. Repeating it is safe; giving up
-// would hand work that is done to another worker, so it ends only when the
-// drain does.
+// would hand work that is done to another worker, so only the end of the drain
+// ends it.
 func (p *pool) settleBatch(batch []*Message, o *outage) {
 	st := settlement(batch)
 	for {
@@ -57,7 +57,7 @@ func (p *pool) settleBatch(batch []*Message, o *outage) {
 			p.settled(batch, out, repeated)
 			return
 		}
-		if p.givesUp() {
+		if p.abandoned.Load() {
 			p.log.Warn().Err(err).Int("messages", len(batch)).
 				Msg("could not settle before the drain ended; they are redelivered after the lease")
 			p.settled(batch, store.Settled{}, true)
@@ -65,12 +65,6 @@ func (p *pool) settleBatch(batch []*Message, o *outage) {
 		}
 		o.failed(context.Background(), err)
 	}
-}
-
-func (p *pool) givesUp() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stopping && p.workers == 0
 }
 
 // settled lets go of messages and learns what was lost.

@@ -1,13 +1,8 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"mime"
-	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -17,8 +12,6 @@ import (
 	ut "github.com/go-playground/universal-translator"
 	"github.com/go-playground/validator/v10"
 	translations "github.com/go-playground/validator/v10/translations/en"
-
-	"github.com/leanmq/leanmq/leanmq"
 )
 
 // binding turns requests into values and checks them. It is safe for concurrent
@@ -150,76 +143,6 @@ func (s *source) decode(in any, r *Request) error {
 	return err
 }
 
-// decodeBody decodes JSON strictly: one value, without unknown fields.
-func decodeBody(r *Request, in any) error {
-	if len(bytes.TrimSpace(r.Body)) == 0 {
-		return nil // the rules say whether anything is missing
-	}
-	if ct := r.Header("content-type"); !isJSON(ct, r.Body) {
-		return NewProblem(http.StatusUnsupportedMediaType, "the content type is %.100q: send application/json", ct)
-	}
-	d := json.NewDecoder(bytes.NewReader(r.Body))
-	d.DisallowUnknownFields()
-	err := d.Decode(in)
-	if err == nil {
-		if _, err = d.Token(); errors.Is(err, io.EOF) {
-			return nil
-		}
-		return NewProblem(http.StatusBadRequest, "the body goes on after its JSON value")
-	}
-	var kind *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); {
-	case unknown:
-		return Unprocessable(FieldProblem{strings.Trim(name, `"`), "is unknown"}).WithCause(err)
-	case errors.As(err, &kind):
-		field := kind.Field
-		if field == "" {
-			field = "body"
-		}
-		return Unprocessable(FieldProblem{field, fmt.Sprintf("is a JSON %s, want %s", kind.Value, jsonKind(kind.Type))}).WithCause(err)
-	case errors.As(err, &syntax):
-		return NewProblem(http.StatusBadRequest, "the body is not valid JSON: byte %d", syntax.Offset).WithCause(err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return NewProblem(http.StatusBadRequest, "the body is not valid JSON: it ends too early").WithCause(err)
-	}
-	// A type's own UnmarshalJSON refused.
-	return Unprocessable(FieldProblem{"body", "is malformed"}).WithCause(err)
-}
-
-// isJSON reports whether a body of this content type may be decoded as JSON. None
-// at all will do, and so does what curl -d calls everything, if the body looks
-// like JSON: a form would have its braces escaped.
-func isJSON(contentType string, body []byte) bool {
-	if contentType == "" {
-		return true
-	}
-	kind, _, err := mime.ParseMediaType(contentType)
-	switch {
-	case err != nil:
-		return false
-	case kind == "application/x-www-form-urlencoded":
-		body = bytes.TrimSpace(body)
-		return body[0] == '{' || body[0] == '['
-	}
-	return kind == "application/json" || strings.HasSuffix(kind, "+json")
-}
-
-// jsonKind names a Go type as JSON sees it.
-func jsonKind(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "a boolean"
-	case reflect.String:
-		return "a string"
-	case reflect.Slice, reflect.Array:
-		return "an array"
-	case reflect.Struct, reflect.Map, reflect.Pointer:
-		return "an object"
-	}
-	return "a number in range"
-}
-
 // check applies the rules of the validate tags.
 func (b *binding) check(in any) error {
 	v := reflect.ValueOf(in)
@@ -249,49 +172,4 @@ func (b *binding) check(in any) error {
 		p.Fields = append(p.Fields, FieldProblem{name, reason})
 	}
 	return p
-}
-
-// requestIDHeader is the header that a request's id travels in.
-const requestIDHeader = "x-request-id"
-
-// respond turns what a handler returned into the message's reply and verdict.
-func (rt *route) respond(m *leanmq.Message, resp *Response, err error) error {
-	if err != nil {
-		return fail(m, err)
-	}
-	if !m.WantsReply() {
-		return nil
-	}
-	reply := leanmq.Reply{Status: rt.status}
-	if resp != nil {
-		reply.Header, reply.Payload = resp.Header, resp.Body
-		if resp.Status != 0 {
-			reply.Status = resp.Status
-		}
-	}
-	if reply.Status == 0 {
-		reply.Status = http.StatusOK
-		if len(reply.Payload) == 0 {
-			reply.Status = http.StatusNoContent
-		}
-	}
-	m.Reply(reply)
-	return nil
-}
-
-// fail answers with a problem, or says what the queue is to do with the message.
-func fail(m *leanmq.Message, err error) error {
-	p := problemOf(err)
-	if m.WantsReply() {
-		r := p.Response(m.Header.Get(requestIDHeader))
-		m.Reply(leanmq.Reply{Status: r.Status, Header: r.Header, Payload: r.Body})
-		return err
-	}
-	switch {
-	case p.clientsFault():
-		return leanmq.Reject(err)
-	case p.RetryAfter > 0:
-		return leanmq.RetryAfter(p.RetryAfter, err)
-	}
-	return err
 }

@@ -18,6 +18,9 @@ import (
 // are sent as they are. It panics when the pattern is malformed or conflicts with
 // another one.
 func Handle[Req, Resp any](r Router, pattern string, h func(ctx context.Context, in Req) (Resp, error), opts ...RouteOption) {
+	if h == nil {
+		r.Handle(pattern, nil, opts...) // panics, and says where
+	}
 	bind := bindTo[Req](r.binder())
 	r.Handle(pattern, func(ctx context.Context, req *Request) (*Response, error) {
 		in, err := bind(req)
@@ -35,6 +38,9 @@ func Handle[Req, Resp any](r Router, pattern string, h func(ctx context.Context,
 // On registers a handler for events: messages that nobody waits for an answer
 // to. It is [Handle] without a response.
 func On[Event any](r Router, pattern string, h func(ctx context.Context, ev Event) error, opts ...RouteOption) {
+	if h == nil {
+		r.Handle(pattern, nil, opts...)
+	}
 	Handle(r, pattern, func(ctx context.Context, ev Event) (*Response, error) {
 		return nil, h(ctx, ev)
 	}, opts...)

@@ -64,6 +64,12 @@ func (e *Envelope) appendFields(args []any) []any {
 // fieldPayload is boxed once: it is an argument of every send.
 var fieldPayload any = "p"
 
+// MaxHeaders is how many headers a message may have: a Lua script passes all
+// fields as arguments of one call, of which there are not many.
+const MaxHeaders = 256
+
+const maxFields = 2 * (MaxHeaders + 32)
+
 // maxNumber is the largest number of a field: what Lua can count to, and far
 // from where sums of them wrap around.
 const maxNumber = 1 << 53
@@ -74,6 +80,9 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 	var e Envelope
 	if len(fields)%2 != 0 {
 		return e, &MalformedError{"a field has no value"}
+	}
+	if len(fields) > maxFields {
+		return e, &MalformedError{fmt.Sprintf("it has %d fields: at most %d are allowed", len(fields)/2, maxFields/2)}
 	}
 	var errs []error
 	num := func(name string, v []byte) int64 {

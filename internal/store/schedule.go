@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +22,7 @@ func (s *Store) Promote(ctx context.Context, queues []*Queue, most int) ([]time.
 	}
 	next := make([]time.Duration, len(reply))
 	for i, v := range reply {
-		next[i] = time.Duration(integer(v)) * time.Millisecond
+		next[i] = time.Duration(min(integer(v), math.MaxInt64/1_000_000)) * time.Millisecond
 	}
 	return next, nil
 }

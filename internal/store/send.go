@@ -162,7 +162,7 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	case t.Delay > 0:
 		delay = ceilMs(t.Delay)
 	case !t.Due.IsZero():
-		due = max(ceilMs(time.Duration(t.Due.UnixNano())), 0)
+		due = max(t.Due.Add(time.Millisecond-1).UnixMilli(), 0)
 	}
 	token := t.Token
 	if i > 0 {
@@ -189,5 +189,9 @@ func sendResult(cmd *redis.Cmd, t SendTerms) SendResult {
 
 // ceilMs rounds up: rounding down would deliver early.
 func ceilMs(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	ms := d.Milliseconds()
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return ms
 }

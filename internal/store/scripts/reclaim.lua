@@ -8,6 +8,7 @@ local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+
 if stale.err then return redis.error_reply(stale.err) end
 local most = tonumber(ARGV[5])
 local result = {0}
+local released = false
 for _, p in ipairs(stale) do
   local id, owner, deliveries = p[1], p[2], p[4]
   -- The owner may still be running it: from here on it has to look before it
@@ -15,6 +16,7 @@ for _, p in ipairs(stale) do
   if owner ~= ARGV[2] and redis.call('HEXISTS', KEYS[2], owner) == 1 then
     redis.call('HINCRBY', KEYS[2], owner, 1)
   end
+  released = released or owner == 'released'
   local fields = read(KEYS[1], id)
   if not fields then
     redis.call('XACK', KEYS[1], ARGV[1], id)
@@ -27,5 +29,9 @@ for _, p in ipairs(stale) do
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')
     result[#result + 1] = {id, fields, deliveries + 1}
   end
+end
+-- What was handed back is taken: the one who held it (release.lua) is no worker.
+if released and #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, 'released') == 0 then
+  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], 'released')
 end
 return result

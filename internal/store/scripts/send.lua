@@ -17,12 +17,12 @@ if limit > 0 then
 end
 local fields = {}
 for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
-if delay >= 0 then due = now_ms() + delay end
+local now = now_ms()
+if delay >= 0 then due = now + delay end
 local id
 if due >= 0 then
-  local now = int(now_ms())
   id = get(fields, 'i') or ARGV[7]
-  fields = amend(fields, {i = id, t = now})
+  fields = amend(fields, {i = id, t = int(now)})
   schedule(KEYS[2], KEYS[3], ARGV[7], fields, due, ARGV[1], ARGV[2])
 else
   local entry = redis.call('XADD', KEYS[1], '*', unpack(fields))

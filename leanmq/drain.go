@@ -1,0 +1,100 @@
+package leanmq
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// cancelGrace is how long a cancelled handler has to return.
+	cancelGrace = time.Second
+	// settleGrace bounds the last words to a Redis that may be away.
+	settleGrace = 3 * time.Second
+)
+
+// drain waits for the running handlers, whose leases the keeper renews until
+// then, and hands back the rest. Fetching has stopped before.
+func (p *pool) drain(stopKeeper func()) error {
+	p.stop()
+	var err error
+	if !p.waitIdle(p.cfg.DrainTimeout) {
+		n := p.cancelAll(ErrDrainTimeout)
+		err = ErrDrainTimeout
+		p.log.Warn().Int("handlers", n).Dur("after", p.cfg.DrainTimeout).Msg("drain timeout: handlers cancelled")
+		p.waitIdle(cancelGrace)
+	}
+	stopKeeper()
+	if !p.waitSettled(settleGrace) {
+		p.abandon()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleGrace)
+	defer cancel()
+	if n, rerr := p.q.sq.Release(ctx, p.c.instance); rerr != nil {
+		p.log.Warn().Err(rerr).Msg("could not hand messages back; they are redelivered after the lease")
+	} else if n > 0 {
+		p.log.Info().Int("messages", n).Msg("handed back")
+	}
+	return err
+}
+
+// stop makes the pool start no further handler.
+func (p *pool) stop() {
+	p.mu.Lock()
+	p.stopping = true
+	p.mu.Unlock()
+}
+
+func (p *pool) signalLocked() {
+	if p.stopping {
+		close(p.changed)
+		p.changed = make(chan struct{})
+	}
+}
+
+// waitFor waits until cond, called under the lock, is true. It reports false
+// after d.
+func (p *pool) waitFor(d time.Duration, cond func() bool) bool {
+	timeout := time.NewTimer(d)
+	defer timeout.Stop()
+	for {
+		p.mu.Lock()
+		if cond() {
+			p.mu.Unlock()
+			return true
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return false
+		}
+	}
+}
+
+func (p *pool) waitIdle(d time.Duration) bool {
+	return p.waitFor(d, func() bool { return p.workers == 0 })
+}
+
+func (p *pool) waitSettled(d time.Duration) bool {
+	return p.waitFor(d, func() bool { return !p.settling })
+}
+
+// cancelAll ends the contexts of running handlers and returns their number.
+func (p *pool) cancelAll(cause error) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for m := p.held.next; m != &p.held; m = m.next {
+		if m.cancel != nil {
+			m.cancel(cause)
+		}
+	}
+	return p.workers
+}
+
+// abandon makes the settler give up, and waits for it: the client's time-outs
+// bound the command that is under way.
+func (p *pool) abandon() {
+	p.abandoned.Store(true)
+	p.waitSettled(2 * settleGrace)
+}

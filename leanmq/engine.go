@@ -1,0 +1,75 @@
+package leanmq
+
+import "strings"
+
+// engine is what all consumers of a client share.
+type engine struct {
+	fetch    *fetcher
+	schedule *scheduler
+	pools    map[string]*pool // by queue name
+	unlisten func()
+}
+
+func (c *Client) startEngine(p *pool) (*engine, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if c.engine == nil {
+		e := &engine{
+			fetch:    newFetcher(c),
+			schedule: newScheduler(c),
+			pools:    map[string]*pool{},
+		}
+		e.unlisten = c.OnNotice(e.notice(c))
+		c.engine = e
+	}
+	e := c.engine
+	if e.pools[p.q.name] != nil {
+		return nil, ErrConsuming
+	}
+	e.pools[p.q.name] = p
+	return e, nil
+}
+
+// stopEngine stops what is shared when its last user goes.
+func (c *Client) stopEngine(e *engine, p *pool) {
+	c.mu.Lock()
+	delete(e.pools, p.q.name)
+	last := len(e.pools) == 0
+	if last {
+		c.engine = nil
+	}
+	c.mu.Unlock()
+	if last {
+		e.unlisten()
+		e.schedule.close()
+		e.fetch.close()
+	}
+}
+
+// notice returns what reacts to notices of other processes.
+func (e *engine) notice(c *Client) func(string) {
+	return func(notice string) {
+		kind, queue := splitNotice(notice)
+		switch kind {
+		case "":
+			e.schedule.wakeAll()
+		case "due":
+			e.schedule.wake(queue)
+		case "released":
+			c.mu.Lock()
+			p := e.pools[queue]
+			c.mu.Unlock()
+			if p != nil {
+				p.reclaimSoon()
+			}
+		}
+	}
+}
+
+func splitNotice(notice string) (kind, queue string) {
+	kind, queue, _ = strings.Cut(notice, " ")
+	return kind, queue
+}

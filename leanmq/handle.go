@@ -1,0 +1,82 @@
+package leanmq
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+)
+
+// handle runs the handler for one message and judges its result.
+func (p *pool) handle(m *Message) (took time.Duration) {
+	start := time.Now()
+	if m.expired(p.c, start) {
+		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
+		return 1 // the zero verdict is done
+	}
+	ctx, cancel := p.context(m)
+	err := call(ctx, p.h, m)
+	took = max(time.Since(start), 1)
+	if err != nil {
+		p.judge(ctx, m, err)
+	}
+	if m.inbox != "" {
+		p.answer(m, err)
+	}
+	cancel(nil)
+	return took
+}
+
+func (m *Message) expired(c *Client, now time.Time) bool {
+	return !m.Deadline.IsZero() && !now.Before(c.local(m.Deadline))
+}
+
+// context makes the handler's context and lets the keeper end it.
+func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(p.base)
+	p.mu.Lock()
+	m.cancel = cancel
+	p.mu.Unlock()
+	if m.Deadline.IsZero() {
+		return ctx, cancel
+	}
+	timed, stop := context.WithDeadlineCause(ctx, p.c.local(m.Deadline), ErrExpired)
+	return timed, func(cause error) {
+		stop()
+		cancel(cause)
+	}
+}
+
+// call turns a panic into an error.
+func call(ctx context.Context, h Handler, m *Message) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return h(ctx, m)
+}
+
+// judge decides on a failed attempt.
+func (p *pool) judge(ctx context.Context, m *Message, err error) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrDrainTimeout):
+		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
+		return
+	case errors.Is(cause, ErrExpired):
+		m.verdict = verdict{outcome: outcomeDone}
+		m.inbox, m.reply = "", nil // nobody waits any more
+		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
+		return
+	}
+	m.verdict = judge(err, m.Attempt, p.cfg.Retry)
+	var pe *PanicError
+	if errors.As(err, &pe) {
+		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).
+			Str("stack", string(pe.Stack)).Msg("handler panicked")
+	}
+	if m.verdict.outcome == outcomeDead && m.inbox == "" {
+		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Str("reason", m.verdict.reason).
+			AnErr("error", err).Msg("dead-lettered")
+	}
+}

@@ -1,0 +1,52 @@
+package webhook
+
+import (
+	"net/http"
+
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// requestIDHeader is the header that a request's id travels in.
+const requestIDHeader = "x-request-id"
+
+// respond turns what a handler returned into the message's reply and verdict.
+func (rt *route) respond(m *leanmq.Message, resp *Response, err error) error {
+	if err != nil {
+		return fail(m, err)
+	}
+	if !m.WantsReply() {
+		return nil
+	}
+	reply := leanmq.Reply{Status: rt.status}
+	if resp != nil {
+		reply.Header, reply.Payload = resp.Header, resp.Body
+		if resp.Status != 0 {
+			reply.Status = resp.Status
+		}
+	}
+	if reply.Status == 0 {
+		reply.Status = http.StatusOK
+		if len(reply.Payload) == 0 {
+			reply.Status = http.StatusNoContent
+		}
+	}
+	m.Reply(reply)
+	return nil
+}
+
+// fail answers with a problem, or says what the queue is to do with the message.
+func fail(m *leanmq.Message, err error) error {
+	p := problemOf(err)
+	if m.WantsReply() {
+		r := p.Response(m.Header.Get(requestIDHeader))
+		m.Reply(leanmq.Reply{Status: r.Status, Header: r.Header, Payload: r.Body})
+		return err
+	}
+	switch {
+	case p.clientsFault():
+		return leanmq.Reject(err)
+	case p.RetryAfter > 0:
+		return leanmq.RetryAfter(p.RetryAfter, err)
+	}
+	return err
+}
