@@ -41,7 +41,9 @@ type Client struct {
 //	unix:///path/to/redis.sock
 //	mem://                             embedded, needs: import _ "github.com/leanmq/leanmq/leanmq/embedded"
 //
-// For the query parameters of a URL see redis.ParseURL of go-redis.
+// For the query parameters of a URL see redis.ParseURL of go-redis, whose own
+// logger the first Open silences: it writes a line to stderr for every failed dial.
+// redis.SetLogger brings it back.
 func Open(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	cfg, err := newClientConfig(opts)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -105,13 +106,16 @@ func (q *Queue) Requeue(ctx context.Context, letters ...string) (int, error) {
 	}
 	moved, err := q.sq.RequeueEach(ctx, letters)
 	n := 0
+	var missing []string
 	for i, ok := range moved {
-		switch {
-		case ok:
+		if ok {
 			n++
-		case err == nil:
-			err = fmt.Errorf("%w: dead letter %s", ErrNotFound, letters[i])
+		} else {
+			missing = append(missing, letters[i])
 		}
+	}
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("%w: dead letter %s", ErrNotFound, strings.Join(missing, ", "))
 	}
 	return n, q.wrap("requeue", "", err)
 }
@@ -136,8 +140,8 @@ func (q *Queue) RequeueAll(ctx context.Context) (int, error) {
 	}
 }
 
-// PurgeDead deletes dead letters for good, all of them or those named, and
-// returns how many.
+// PurgeDead deletes the named dead letters for good and returns how many there
+// were.
 func (q *Queue) PurgeDead(ctx context.Context, letters ...string) (n int64, err error) {
 	if q.err != nil {
 		return 0, q.wrap("purge", "", q.err)
@@ -145,10 +149,21 @@ func (q *Queue) PurgeDead(ctx context.Context, letters ...string) (n int64, err 
 	if err := checkLetters(letters...); err != nil {
 		return 0, q.wrap("purge", "", err)
 	}
-	if len(letters) == 0 {
-		n, err = q.sq.PurgeDead(ctx)
-	} else {
+	if len(letters) > 0 {
 		n, err = q.sq.DeleteDead(ctx, letters)
+	}
+	return n, q.wrap("purge", "", err)
+}
+
+// PurgeAllDead deletes all dead letters for good that are there when it begins,
+// and returns how many.
+func (q *Queue) PurgeAllDead(ctx context.Context) (n int64, err error) {
+	if q.err != nil {
+		return 0, q.wrap("purge", "", q.err)
+	}
+	last, err := q.sq.LastDead(ctx)
+	if err == nil && last != "" {
+		n, err = q.sq.PurgeDead(ctx, last)
 	}
 	return n, q.wrap("purge", "", err)
 }

@@ -77,26 +77,44 @@ func (q *Queue) Info(ctx context.Context) (QueueInfo, error) {
 	if q.err != nil {
 		return QueueInfo{}, q.wrap("info", "", q.err)
 	}
-	i, err := q.sq.Info(ctx)
-	return QueueInfo{
-		Name: q.name, Ready: i.Ready, InFlight: i.InFlight,
-		Scheduled: i.Scheduled, Dead: i.Dead, Consumers: i.Consumers,
-	}, q.wrap("info", "", err)
+	info, err := q.sq.Info(ctx)
+	return newQueueInfo(q.name, info), q.wrap("info", "", err)
 }
 
-// Queues lists all queues, sorted by name.
+func newQueueInfo(name string, i store.Info) QueueInfo {
+	return QueueInfo{
+		Name: name, Ready: i.Ready, InFlight: i.InFlight,
+		Scheduled: i.Scheduled, Dead: i.Dead, Consumers: i.Consumers,
+	}
+}
+
+// QueueNames lists the names of all queues, sorted.
+func (c *Client) QueueNames(ctx context.Context) ([]string, error) {
+	names, err := c.s.QueueNames(ctx)
+	return names, wrap("list queues", "", "", err)
+}
+
+// Queues counts the messages of all queues, sorted by name.
 func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
 	names, err := c.s.QueueNames(ctx)
 	if err != nil {
 		return nil, wrap("list queues", "", "", err)
 	}
-	infos := make([]QueueInfo, 0, len(names))
+	var queues []*store.Queue
 	for _, name := range names {
-		info, err := c.Queue(name).Info(ctx)
+		q, err := c.s.Queue(name)
 		if err != nil {
-			return nil, err
+			continue // not a queue of ours: somebody wrote into the registry
 		}
-		infos = append(infos, info)
+		queues = append(queues, q)
+	}
+	counts, err := c.s.Infos(ctx, queues)
+	if err != nil {
+		return nil, wrap("list queues", "", "", err)
+	}
+	infos := make([]QueueInfo, len(queues))
+	for i, q := range queues {
+		infos[i] = newQueueInfo(q.Name, counts[i])
 	}
 	return infos, nil
 }

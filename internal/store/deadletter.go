@@ -97,9 +97,10 @@ func (q *Queue) DeleteDead(ctx context.Context, ids []string) (int64, error) {
 	return q.s.count(ctx, args...)
 }
 
-// PurgeDead deletes all dead letters and returns how many there were.
-func (q *Queue) PurgeDead(ctx context.Context) (int64, error) {
-	return q.s.count(ctx, "XTRIM", q.Dead, "MAXLEN", 0)
+// PurgeDead deletes all dead letters up to the entry id last and returns how many
+// there were.
+func (q *Queue) PurgeDead(ctx context.Context, last string) (int64, error) {
+	return q.s.count(ctx, "XTRIM", q.Dead, "MINID", idAfter(last))
 }
 
 func (s *Store) count(ctx context.Context, args ...any) (int64, error) {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +41,7 @@ func classify(err error) error {
 		return classifyReply(err)
 	}
 	var op *net.OpError
+	var network net.Error
 	switch {
 	case errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed):
 		return err
@@ -50,8 +50,7 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err) // it was not sent
 	case errors.Is(err, redis.ErrClosed):
 		return ErrClosed
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &op),
-		errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
 		return fmt.Errorf("%w: %w", ErrUnavailable, &unknownError{err})
 	}
 	return err

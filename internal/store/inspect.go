@@ -14,29 +14,63 @@ type Info struct {
 	Exists                           bool
 }
 
-// Info returns the counts of one moment.
-func (q *Queue) Info(ctx context.Context) (Info, error) {
-	var info Info
-	length := redis.NewIntCmd(ctx, "XLEN", q.Stream)
-	dead := redis.NewIntCmd(ctx, "XLEN", q.Dead)
-	delayed := redis.NewIntCmd(ctx, "ZCARD", q.Delayed)
-	groups := redis.NewXInfoGroupsCmd(ctx, q.Stream)
-	if err := q.s.pipe.doAll(ctx, []redis.Cmder{length, dead, delayed, groups}); err != nil {
-		return info, classify(err)
+// Infos counts what queues hold, in one round trip.
+func (s *Store) Infos(ctx context.Context, queues []*Queue) ([]Info, error) {
+	counts := make([]counting, len(queues))
+	cmds := make([]redis.Cmder, 0, 4*len(queues))
+	for i, q := range queues {
+		c := counting{
+			length:  redis.NewIntCmd(ctx, "XLEN", q.Stream),
+			dead:    redis.NewIntCmd(ctx, "XLEN", q.Dead),
+			delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
+			groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
+		}
+		counts[i] = c
+		cmds = append(cmds, c.length, c.dead, c.delayed, c.groups)
 	}
-	for _, cmd := range []redis.Cmder{length, dead, delayed} {
+	if err := s.pipe.doAll(ctx, cmds); err != nil {
+		return nil, classify(err)
+	}
+	infos := make([]Info, len(queues))
+	for i := range counts {
+		var err error
+		if infos[i], err = counts[i].info(); err != nil {
+			return nil, err
+		}
+	}
+	return infos, nil
+}
+
+// Info counts what the queue holds.
+func (q *Queue) Info(ctx context.Context) (Info, error) {
+	infos, err := q.s.Infos(ctx, []*Queue{q})
+	if err != nil {
+		return Info{}, err
+	}
+	return infos[0], nil
+}
+
+// counting is the commands that count one queue.
+type counting struct {
+	length, dead, delayed *redis.IntCmd
+	groups                *redis.XInfoGroupsCmd
+}
+
+func (c *counting) info() (Info, error) {
+	var info Info
+	for _, cmd := range []*redis.IntCmd{c.length, c.dead, c.delayed} {
 		if err := cmd.Err(); err != nil {
 			return info, classify(err)
 		}
 	}
-	for _, g := range groups.Val() { // an error means: no stream yet
+	for _, g := range c.groups.Val() { // an error means: no stream yet
 		if g.Name == group {
 			info.InFlight, info.Consumers = g.Pending, g.Consumers
 		}
 	}
-	info.Ready = max(length.Val()-info.InFlight, 0)
-	info.Scheduled, info.Dead = delayed.Val(), dead.Val()
-	info.Exists = groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
+	info.Ready = max(c.length.Val()-info.InFlight, 0)
+	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
+	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
 	return info, nil
 }
 

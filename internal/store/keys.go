@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -101,8 +102,9 @@ func checkName(what, s string, most int) error {
 		return fail("begins or ends with white space")
 	}
 	for i, r := range s {
-		if r < 0x20 || r == 0x7f || strings.ContainsRune("{}:", r) {
-			return fail("has %q at byte %d: control characters, braces and colons are not allowed", r, i)
+		// IsPrint leaves out what a terminal would act on, such as U+202E.
+		if !unicode.IsPrint(r) || strings.ContainsRune("{}:", r) {
+			return fail("has %q at byte %d: unprintable characters, braces and colons are not allowed", r, i)
 		}
 	}
 	return nil

@@ -21,7 +21,8 @@ const (
 // that finds no batch under way leaves at once, and whatever arrives while all
 // flushes are busy forms the next batch.
 type pipe struct {
-	rdb redis.UniversalClient
+	rdb   redis.UniversalClient
+	calls sync.Pool
 
 	mu      sync.Mutex
 	waiting []*call
@@ -37,13 +38,18 @@ type call struct {
 	done chan struct{}  // receives once when the replies are there
 }
 
-var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+func (p *pipe) newCall() *call {
+	if c, ok := p.calls.Get().(*call); ok {
+		return c
+	}
+	return &call{done: make(chan struct{}, 1)}
+}
 
 // do runs cmd in the next batch and returns when its reply is there or ctx
 // ends. The reply itself, and its error, are in the command, which must not be
 // touched any more when do returns ctx's error: it may be under way.
 func (p *pipe) do(ctx context.Context, cmd redis.Cmder) error {
-	c := calls.Get().(*call)
+	c := p.newCall()
 	c.one[0] = cmd
 	c.cmds = c.one[:]
 	return p.run(ctx, c)
@@ -54,7 +60,7 @@ func (p *pipe) doAll(ctx context.Context, cmds []redis.Cmder) error {
 	if len(cmds) == 0 {
 		return nil
 	}
-	c := calls.Get().(*call)
+	c := p.newCall()
 	c.cmds = cmds
 	return p.run(ctx, c)
 }
@@ -79,7 +85,7 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 	select {
 	case <-c.done:
 		c.cmds, c.one[0] = nil, nil
-		calls.Put(c)
+		p.calls.Put(c)
 		return nil
 	case <-ctx.Done():
 		return &unknownError{context.Cause(ctx)} // c is left to the flush

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -33,11 +34,11 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 	opts, err := redis.ParseURL(redisURL)
 	if err != nil {
 		_ = release()
-		return nil, &URLError{Reason: err.Error()}
+		// The error's text may repeat parts of the URL, and so the password.
+		return nil, &URLError{Reason: "it cannot be parsed: want redis://user:password@host:6379/0"}
 	}
 	opts.Protocol = 2
 	opts.DisableIdentity = true
-	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	s := newStore(*opts, prefix)
 	s.release = release
 	if err := s.rdb.Ping(ctx).Err(); err != nil {
@@ -60,9 +61,17 @@ func New(client redis.UniversalClient, prefix string) (*Store, error) {
 	return s, nil
 }
 
+// quiet silences go-redis' own logger, which writes a line to stderr for every
+// failed dial. There is one for the whole program, so it is done once: a program
+// that wants it back calls redis.SetLogger after its first Open.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
+
 func newStore(opts redis.Options, prefix string) *Store {
+	quiet()
 	opts.MaxRetries = -1
 	opts.DialerRetries = 1
+	opts.ContextTimeoutEnabled = true // for Open; later commands have no caller's context
+	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if opts.ReadTimeout == 0 {
 		opts.ReadTimeout = commandTimeout
 	}
