@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -59,3 +60,18 @@ func resolve(ctx context.Context, raw string) (redisURL string, release func() e
 type URLError struct{ Reason string }
 
 func (e *URLError) Error() string { return "redis URL: " + e.Reason }
+
+// urlReason says why go-redis refuses a URL. Its own error may repeat parts of it,
+// and so the password.
+func urlReason(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "it cannot be parsed: want redis://user:password@host:6379/0"
+	}
+	if db := strings.Trim(u.Path, "/"); u.Scheme != "unix" && db != "" {
+		if _, err := strconv.Atoi(db); err != nil {
+			return "its path is no database number: want redis://host:6379/0"
+		}
+	}
+	return "its query has an option that is unknown or a value that is malformed"
+}

@@ -34,8 +34,7 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 	opts, err := redis.ParseURL(redisURL)
 	if err != nil {
 		_ = release()
-		// The error's text may repeat parts of the URL, and so the password.
-		return nil, &URLError{Reason: "it cannot be parsed: want redis://user:password@host:6379/0"}
+		return nil, &URLError{Reason: urlReason(redisURL)}
 	}
 	opts.Protocol = 2
 	opts.DisableIdentity = true
