@@ -22,8 +22,10 @@ type Gateway struct {
 	forward map[string]string // canonical header name to the one that travels
 	err     error             // of an option
 
+	opening chan struct{} // holds one while the first request opens the inbox
+
 	mu     sync.Mutex
-	inbox  *leanmq.Inbox // opened by the first request
+	inbox  *leanmq.Inbox
 	closed bool
 }
 
@@ -67,7 +69,7 @@ func ForwardHeaders(names ...string) Option {
 // New returns a gateway. It uses Redis from its first request on. An option out
 // of bounds makes every request fail with leanmq.ErrInvalid.
 func New(mq *leanmq.Client, opts ...Option) *Gateway {
-	g := &Gateway{mq: mq, timeout: 10 * time.Second, maxBody: 1 << 20, forward: map[string]string{}}
+	g := &Gateway{mq: mq, timeout: 10 * time.Second, maxBody: 1 << 20, forward: map[string]string{}, opening: make(chan struct{}, 1)}
 	ForwardHeaders("Accept", "Accept-Language", "Content-Type", "Traceparent", "Tracestate", "X-Request-Id")(g)
 	for _, o := range opts {
 		o(g)
@@ -82,6 +84,8 @@ func (g *Gateway) Close() error {
 	inbox := g.inbox
 	g.inbox = nil
 	g.mu.Unlock()
+	g.opening <- struct{}{} // who is opening one now closes it again
+	<-g.opening
 	if inbox == nil {
 		return nil
 	}
@@ -98,23 +102,45 @@ func (g *Gateway) Stats() leanmq.InboxStats {
 	return g.inbox.Stats()
 }
 
+// open returns the inbox. Only the first request waits for it.
 func (g *Gateway) open(ctx context.Context) (*leanmq.Inbox, error) {
+	inbox, err := g.opened(nil)
+	if inbox != nil || err != nil {
+		return inbox, err
+	}
+	select {
+	case g.opening <- struct{}{}:
+		defer func() { <-g.opening }()
+	case <-ctx.Done(): // whoever opens it may have more time than we
+		return nil, &leanmq.Error{Op: "gateway", Err: fmt.Errorf("%w: %w", leanmq.ErrUnavailable, context.Cause(ctx))}
+	}
+	if inbox, err = g.opened(nil); inbox != nil || err != nil {
+		return inbox, err
+	}
+	if inbox, err = g.mq.OpenInbox(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := g.opened(inbox); err != nil {
+		return nil, errors.Join(err, inbox.Close())
+	}
+	return inbox, nil
+}
+
+// opened returns the inbox if there is one. It is the one that was just opened,
+// unless that is nil.
+func (g *Gateway) opened(just *leanmq.Inbox) (*leanmq.Inbox, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.err != nil:
-		return nil, &leanmq.Error{Op: "gateway", Err: g.err}
+		return nil, webhook.NewProblem(http.StatusInternalServerError, "the gateway is misconfigured").
+			WithCause(&leanmq.Error{Op: "gateway", Err: g.err})
 	case g.closed:
 		return nil, &leanmq.Error{Op: "gateway", Err: leanmq.ErrClosed}
-	case g.inbox != nil:
-		return g.inbox, nil
+	case just != nil:
+		g.inbox = just
 	}
-	inbox, err := g.mq.OpenInbox(ctx)
-	if err != nil {
-		return nil, err
-	}
-	g.inbox = inbox
-	return inbox, nil
+	return g.inbox, nil
 }
 
 // call is one request on its way, whoever makes it.
@@ -130,9 +156,22 @@ func (g *Gateway) do(ctx context.Context, c *call) (*leanmq.Reply, error) {
 	defer cancel()
 	reply, err := g.exchange(ctx, c)
 	if err != nil {
-		return nil, problem(err)
+		return nil, problem(ended(ctx, err))
 	}
 	return reply, nil
+}
+
+// ended says what an error means that is the cause of the context's end: that of a
+// handler's, which calls another service, is one of package leanmq.
+func ended(ctx context.Context, err error) error {
+	cause, end := context.Cause(ctx), ctx.Err()
+	if end == nil || errors.Is(cause, end) || !errors.Is(err, cause) || errors.Is(err, leanmq.ErrUnknown) {
+		return err
+	}
+	if errors.Is(end, context.DeadlineExceeded) {
+		end = fmt.Errorf("%w: %w", leanmq.ErrNoReply, end)
+	}
+	return fmt.Errorf("%w: %w", end, err)
 }
 
 func (g *Gateway) exchange(ctx context.Context, c *call) (*leanmq.Reply, error) {

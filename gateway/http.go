@@ -117,12 +117,16 @@ func write(w http.ResponseWriter, r *webhook.Response) {
 	if status < 200 || status > 999 {
 		status = http.StatusBadGateway
 	}
-	if len(r.Body) > 0 {
+	body := r.Body
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		body = nil // whatever the handler made of it
+	}
+	if len(body) > 0 {
 		if h["Content-Type"] == nil {
 			h["Content-Type"] = []string{"application/json"}
 		}
-		h["Content-Length"] = []string{strconv.Itoa(len(r.Body))}
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(r.Body) // the caller may be gone
+	_, _ = w.Write(body) // the caller may be gone
 }

@@ -14,15 +14,7 @@ import (
 // any number of queues and share one connection for reading; a client consumes
 // each queue at most once at a time ([ErrConsuming]).
 func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) error {
-	cfg := defaultConsumeConfig()
-	for _, o := range opts {
-		o(&cfg)
-	}
-	cfg.Retry = cfg.Retry.withDefaults()
-	err := q.err
-	if err == nil {
-		err = check(&cfg)
-	}
+	cfg, err := q.consumeConfig(opts)
 	if err == nil && h == nil {
 		err = invalid("handler", "is nil")
 	}

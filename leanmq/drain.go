@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -12,10 +13,12 @@ const (
 	settleGrace = 3 * time.Second
 )
 
-// drain waits for the running handlers, whose leases the keeper renews until
-// then, and hands back the rest. Fetching has stopped before.
+// drain hands back what no handler has seen and waits for the running handlers,
+// whose leases the keeper renews until then. Fetching has stopped before.
 func (p *pool) drain(stopKeeper func()) error {
-	p.stop()
+	unseen := p.stop()
+	var handingBack sync.WaitGroup
+	handingBack.Go(func() { p.handBack(unseen) })
 	var err error
 	if !p.waitIdle(p.cfg.DrainTimeout) {
 		n := p.cancelAll(ErrDrainTimeout)
@@ -24,6 +27,7 @@ func (p *pool) drain(stopKeeper func()) error {
 		p.waitIdle(cancelGrace)
 	}
 	stopKeeper()
+	handingBack.Wait()
 	if !p.waitSettled(settleGrace) {
 		p.abandon()
 	}
@@ -37,11 +41,27 @@ func (p *pool) drain(stopKeeper func()) error {
 	return err
 }
 
-// stop makes the pool start no further handler.
-func (p *pool) stop() {
+// stop makes the pool start no further handler. It lets go of the messages that
+// wait for one and returns their entry ids.
+func (p *pool) stop() (unseen []string) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stopping = true
-	p.mu.Unlock()
+	for m := p.ready.pop(); m != nil; m = p.ready.pop() {
+		unseen = append(unseen, m.entry)
+		p.releaseLocked(m)
+	}
+	return unseen
+}
+
+// handBack hands messages back at once: they must not wait for slow handlers. If
+// it fails, the end of the drain does it.
+func (p *pool) handBack(entries []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleGrace)
+	defer cancel()
+	if n, err := p.q.sq.HandBack(ctx, p.c.instance, entries); err == nil && n > 0 {
+		p.log.Info().Int("messages", n).Msg("handed back")
+	}
 }
 
 func (p *pool) signalLocked() {

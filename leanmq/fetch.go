@@ -115,12 +115,11 @@ func (f *fetcher) interruptLocked() {
 		for {
 			f.reader.Interrupt(context.Background())
 			f.mu.Lock()
-			if f.reads != this {
-				f.interrupting = false
-				f.mu.Unlock()
-				return
-			}
+			over := f.reads != this
 			f.mu.Unlock()
+			if over {
+				return // the next read has an interrupter of its own
+			}
 			time.Sleep(pause)
 			pause = min(2*pause, 5*time.Millisecond)
 		}
@@ -223,7 +222,7 @@ func (f *fetcher) plan(together *pass, hot []pass) []pass {
 func (f *fetcher) finish() {
 	f.mu.Lock()
 	f.reads++
-	f.reading, f.blocked = false, false
+	f.reading, f.blocked, f.interrupting = false, false, false
 	f.finished.Broadcast()
 	f.mu.Unlock()
 }

@@ -24,7 +24,8 @@ const (
 	DefaultRequestTimeout = 30 * time.Second
 )
 
-// Reply answers a request. Status is an HTTP status code.
+// Reply answers a request. Status is an HTTP status code. Headers whose names have
+// less than 2 bytes are dropped.
 type Reply struct {
 	Status  int
 	Header  Header

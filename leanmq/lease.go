@@ -109,9 +109,11 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) {
 	}
 }
 
-// takeOver reclaims messages as long as there are some and workers are free.
+// takeOver reclaims messages as long as there are some and workers are free. What
+// is left is taken when there is room again.
 func (p *pool) takeOver(ctx context.Context) {
 	for {
+		p.owed.Store(true)
 		n := min(p.credit(), reclaimBatch)
 		if n == 0 {
 			return
@@ -129,6 +131,7 @@ func (p *pool) takeOver(ctx context.Context) {
 			p.deliver(entries, epoch)
 		}
 		if len(entries)+buried < n {
+			p.owed.Store(false)
 			return
 		}
 	}

@@ -39,13 +39,22 @@ type consumeConfig struct {
 	Retry         RetryPolicy
 }
 
-func defaultConsumeConfig() consumeConfig {
-	return consumeConfig{
+// consumeConfig applies options to the defaults and checks what comes out.
+func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
+	cfg := consumeConfig{
 		Concurrency:   16,
 		Lease:         30 * time.Second,
 		DrainTimeout:  25 * time.Second,
 		MaxDeliveries: 5,
 	}
+	for _, o := range opts {
+		o(&cfg)
+	}
+	cfg.Retry = cfg.Retry.withDefaults()
+	if q.err != nil {
+		return cfg, q.err
+	}
+	return cfg, check(&cfg)
 }
 
 // Concurrency sets how many handlers run at once. Default 16.

@@ -37,6 +37,7 @@ type pool struct {
 	reclaim chan struct{} // asks the keeper to reclaim now
 
 	abandoned atomic.Bool // stop trying to settle
+	owed      atomic.Bool // there may be more to reclaim than there was room for
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of

@@ -7,6 +7,10 @@ import (
 	"github.com/leanmq/leanmq/internal/store"
 )
 
+// pullWait is how long one read of a puller waits: nobody tells it what was
+// scheduled or handed back meanwhile.
+const pullWait = 100 * time.Millisecond
+
 // Puller takes messages one by one for those who drive their own loop. Nothing
 // happens by itself: no lease is renewed, no retry is decided, and a message
 // that is not settled within its lease goes to someone else.
@@ -25,15 +29,7 @@ type Puller struct {
 // Puller returns a puller of the queue. Of the options, Lease, Retry and
 // MaxDeliveries have a meaning. Close it.
 func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
-	cfg := defaultConsumeConfig()
-	for _, o := range opts {
-		o(&cfg)
-	}
-	cfg.Retry = cfg.Retry.withDefaults()
-	err := q.err
-	if err == nil {
-		err = check(&cfg)
-	}
+	cfg, err := q.consumeConfig(opts)
 	if err != nil {
 		return nil, q.wrap("pull", "", err)
 	}
@@ -52,10 +48,14 @@ func (p *Puller) Receive(ctx context.Context, n int) ([]*Pulled, error) {
 	}
 	select {
 	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	case <-ctx.Done():
-		return nil, p.q.wrap("receive", "", context.Cause(ctx))
+	default:
+		select {
+		case p.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, p.q.wrap("receive", "", context.Cause(ctx))
+		}
 	}
+	defer func() { <-p.turn }()
 	returned := make(chan struct{})
 	defer close(returned)
 	stop := context.AfterFunc(ctx, func() { p.interruptUntil(returned) })
@@ -101,13 +101,16 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 		return nil, err
 	}
 	if len(entries) == 0 {
-		wait := readWait
-		if ctx.Err() != nil {
-			wait = 0
-		}
-		_, err = p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
+		due, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
 		if err != nil {
 			return nil, err
+		}
+		wait := pullWait
+		switch {
+		case ctx.Err() != nil:
+			wait = 0
+		case due[0] >= 0:
+			wait = min(wait, max(due[0], time.Millisecond))
 		}
 		err = p.reader.Read(background, p.name, []*store.Queue{p.q.sq}, n, wait, func(_ int, e store.Entry) {
 			entries = append(entries, e)

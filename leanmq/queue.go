@@ -14,6 +14,7 @@ type Queue struct {
 	name   string
 	sq     *store.Queue
 	maxLen int
+	scoped bool  // ids are unique within a target
 	err    error // of the name or an option: every use returns it
 }
 
@@ -31,6 +32,10 @@ func MaxLen(n int) QueueOption {
 		q.maxLen = n
 	}
 }
+
+// DedupeByTarget makes an [ID] unique among the messages with the same [Target]
+// instead of among all of the queue.
+func DedupeByTarget() QueueOption { return func(q *Queue) { q.scoped = true } }
 
 // Queue returns the handle of the queue called name: "name", or "service:name"
 // for queues whose keys share one hash tag. Either part has no control

@@ -42,6 +42,9 @@ func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerm
 	}
 	e.Payload = keep(ctx, e.Payload)
 	terms.Limit = q.maxLen
+	if q.scoped && terms.Window > 0 {
+		terms.Scope = e.Target
+	}
 	if terms == (store.SendTerms{}) {
 		id, err := q.sq.Send(ctx, &e)
 		return id, q.wrap("send", e.ID, err)

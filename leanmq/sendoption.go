@@ -14,9 +14,6 @@ type SendOption func(*sendConfig)
 // dedupeWindow is how long an ID is remembered by default.
 const dedupeWindow = 5 * time.Minute
 
-// maxHeaders bounds the headers of a message.
-const maxHeaders = 128
-
 type sendConfig struct {
 	id     string
 	target string
@@ -61,7 +58,7 @@ func Dedupe(window time.Duration) SendOption {
 }
 
 // WithHeader adds a header. Names have 2 to 256 printable ASCII bytes and do not
-// begin with a colon; values have at most 8 KiB. There are at most 256.
+// begin with a colon; values have at most 8 KiB. There are at most 128.
 func WithHeader(name, value string) SendOption {
 	return func(c *sendConfig) {
 		if err := checkHeader(name, value); err != nil {
@@ -114,9 +111,6 @@ func (c *sendConfig) setHeader(name, value string) {
 		c.header = Header{}
 	}
 	c.header[name] = value
-	if len(c.header) > store.MaxHeaders {
-		c.fail(invalid("header", "there are more than %d", store.MaxHeaders))
-	}
 }
 
 func checkHeader(name, value string) error {
@@ -146,8 +140,8 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	if c.terms.Delay > 0 && !c.terms.Due.IsZero() {
 		c.fail(invalid("Delay", "and At exclude each other"))
 	}
-	if len(c.header) > maxHeaders {
-		c.fail(invalid("header", "there are %d: at most %d are allowed", len(c.header), maxHeaders))
+	if len(c.header) > store.MaxHeaders {
+		c.fail(invalid("header", "there are %d: at most %d are allowed", len(c.header), store.MaxHeaders))
 	}
 	if c.id != "" {
 		c.terms.Window = c.window

@@ -41,6 +41,9 @@ func (p *pool) settle() {
 		p.settleBatch(batch, &o)
 		clear(batch)
 		p.fetch.poke(p)
+		if p.owed.Load() && p.credit() > 0 {
+			p.reclaimSoon()
+		}
 	}
 }
 
@@ -119,7 +122,9 @@ func (h Header) pairs() []string {
 	}
 	out := make([]string, 0, 2*len(h))
 	for name, value := range h {
-		out = append(out, name, value)
+		if len(name) > 1 { // shorter ones are LeanMQ's
+			out = append(out, name, value)
+		}
 	}
 	return out
 }

@@ -3,8 +3,10 @@ package webhook
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-playground/form/v4"
@@ -37,29 +39,40 @@ func newBinding() *binding {
 	if err := translations.RegisterDefaultTranslations(b.validate, b.text); err != nil {
 		panic(err) // only after a second registration
 	}
-	for tag, values := range map[string]func(*Request) url.Values{
-		"path": func(r *Request) url.Values {
+	b.sources = []source{
+		newSource("path", func(r *Request) url.Values {
 			v := url.Values{}
 			for name, value := range r.values.all() {
 				v.Set(name, value)
 			}
 			return v
-		},
-		"query": (*Request).QueryValues,
-		"header": func(r *Request) url.Values {
+		}),
+		newSource("query", (*Request).QueryValues),
+		newSource("header", func(r *Request) url.Values {
 			v := url.Values{}
 			for name, value := range r.Message.Header {
-				v.Set(name, value)
+				v.Set(strings.ToLower(name), value)
 			}
 			return v
-		},
-	} {
-		d := form.NewDecoder()
-		d.SetTagName(tag)
-		d.SetMode(form.ModeExplicit)
-		b.sources = append(b.sources, source{tag, d, values})
+		}),
 	}
 	return b
+}
+
+func newSource(tag string, values func(*Request) url.Values) source {
+	d := form.NewDecoder()
+	d.SetMode(form.ModeExplicit)
+	d.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name := f.Tag.Get(tag)
+		if name == "" && f.Anonymous && f.Type.Kind() == reflect.Struct {
+			return f.Name // or the decoder passes over the fields in it
+		}
+		if tag == "header" {
+			name = strings.ToLower(name) // the case of headers does not matter
+		}
+		return name
+	})
+	return source{tag, d, values}
 }
 
 // fieldName is what a field is called in messages to callers.
@@ -97,12 +110,21 @@ func bindTo[T any](b *binding) func(*Request) (T, error) {
 			sources = append(sources, s)
 		}
 	}
+	closed := notOfBody(base)
 	return func(r *Request) (in T, err error) {
 		if t.Kind() == reflect.Pointer {
 			in = reflect.New(t.Elem()).Interface().(T)
 		}
 		if err := decodeBody(r, &in); err != nil {
 			return in, err
+		}
+		if t.Kind() == reflect.Pointer && reflect.ValueOf(in).IsNil() {
+			in = reflect.New(t.Elem()).Interface().(T) // null says no more than nothing does
+		}
+		for _, index := range closed {
+			if f, err := reflect.Indirect(reflect.ValueOf(&in).Elem()).FieldByIndexErr(index); err == nil {
+				f.SetZero()
+			}
 		}
 		for _, s := range sources {
 			if err := s.decode(&in, r); err != nil {
@@ -111,6 +133,21 @@ func bindTo[T any](b *binding) func(*Request) (T, error) {
 		}
 		return in, b.check(in)
 	}
+}
+
+// notOfBody returns the fields that are not the body's to set, whatever it says:
+// those with a tag of another source and without one for JSON. The index is that
+// of [reflect.Value.FieldByIndex].
+func notOfBody(t reflect.Type) (indexes [][]int) {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		if f.IsExported() && f.Tag.Get("json") == "" && f.Tag.Get("path")+f.Tag.Get("query")+f.Tag.Get("header") != "" {
+			indexes = append(indexes, f.Index)
+		}
+	}
+	return indexes
 }
 
 // hasTag reports whether a field of the struct, at any depth, has the tag.
@@ -131,16 +168,32 @@ func hasTag(t reflect.Type, tag string, seen map[reflect.Type]bool) bool {
 }
 
 func (s *source) decode(in any, r *Request) error {
-	err := s.decoder.Decode(in, s.values(r))
+	values := s.values(r)
+	maps.DeleteFunc(values, func(name string, _ []string) bool { return !bracketsPair(name) })
+	err := s.decoder.Decode(in, values)
 	var fields form.DecodeErrors
 	if errors.As(err, &fields) {
 		p := Unprocessable()
 		for name := range fields {
 			p.Fields = append(p.Fields, FieldProblem{name, "is malformed"})
 		}
+		slices.SortFunc(p.Fields, func(a, b FieldProblem) int { return strings.Compare(a.Field, b.Field) })
 		return p.WithCause(err)
 	}
 	return err
+}
+
+// bracketsPair reports whether the decoder can take a name: it panics on a bracket
+// without its other half, which anybody can send.
+func bracketsPair(name string) bool {
+	open := false
+	for _, c := range []byte(name) {
+		if c == ']' && !open {
+			return false
+		}
+		open = c == '[' || open && c != ']'
+	}
+	return !open
 }
 
 // check applies the rules of the validate tags.
@@ -165,10 +218,13 @@ func (b *binding) check(in any) error {
 	p := Unprocessable()
 	for _, f := range fields {
 		name := f.Namespace()
-		if _, rest, ok := strings.Cut(name, "."); ok && v.Kind() == reflect.Struct {
-			name = rest
+		if v.Kind() == reflect.Struct {
+			name = strings.TrimPrefix(name, v.Type().Name()+".")
 		}
 		reason := strings.TrimPrefix(f.Translate(b.text), f.Field()+" ")
+		if reason == f.Error() { // a rule without a text of its own
+			reason = strings.TrimSpace("fails the rule " + f.Tag() + " " + f.Param())
+		}
 		p.Fields = append(p.Fields, FieldProblem{name, reason})
 	}
 	return p

@@ -24,7 +24,9 @@
 //
 // The patterns of all services are in a route table in Redis. A pattern belongs
 // to one service; another one that claims it, or one that conflicts with it, gets
-// an error from Run. Senders cache the table; a change reaches them at once.
+// an error from Run. Senders cache the table; a change reaches them at once. When
+// Redis has lost the table, running services register again within seconds, and
+// senders go on with what they knew.
 //
 // A message to a path that no service has registered is parked in the queue
 // "unrouted", which holds up to [MaxParked] messages, and flows to the service

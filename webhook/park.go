@@ -14,9 +14,6 @@ const (
 	MaxParked = 10_000
 	// unrouted is the queue that they wait in.
 	unrouted = "unrouted"
-	// adoptEvery is how often a service looks for messages parked just while it
-	// registered: a safety net, for a notice announces them as well.
-	adoptEvery = 5 * time.Second
 	// adoptWindow is how long a parked message that was moved is remembered, so
 	// that a crash between its two steps does not double it.
 	adoptWindow = 24 * time.Hour
@@ -25,56 +22,37 @@ const (
 
 // park keeps a message until a service registers its path.
 func park(ctx context.Context, mq *leanmq.Client, body []byte, opts []leanmq.SendOption) (string, error) {
-	id, err := mq.Queue(unrouted, leanmq.MaxLen(MaxParked)).Send(ctx, body, opts...)
+	q := mq.Queue(unrouted, leanmq.MaxLen(MaxParked), leanmq.DedupeByTarget())
+	id, err := q.Send(ctx, body, opts...)
 	if err == nil {
 		_ = mq.Store().Notify(ctx, "parked")
 	}
 	return id, err
 }
 
-// adoptParked moves parked messages to the service's queues: those that are
-// there, and those that come while it runs.
-func (s *Service) adoptParked(ctx context.Context) {
-	now := make(chan struct{}, 1)
-	stop := s.mq.OnNotice(func(notice string) {
-		if notice == "" || notice == "parked" {
-			select {
-			case now <- struct{}{}:
-			default:
-			}
-		}
-	})
-	defer stop()
-	t := time.NewTicker(adoptEvery)
-	defer t.Stop()
-	for {
-		// A failure is mended by the next round; the consumers report outages.
-		_ = s.adopt(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		case <-now:
-		}
-	}
-}
-
-func (s *Service) adopt(ctx context.Context) error {
+// adopt moves parked messages to the service's queues, if the route table says that
+// they are for it. It returns when to look again.
+func (s *Service) adopt(ctx context.Context, snap *snapshot) (again time.Duration, err error) {
 	parked, err := s.mq.Store().Queue(unrouted)
 	if err != nil {
-		return err
+		return tendEvery, err
 	}
-	if _, err := s.mq.Store().Promote(ctx, []*store.Queue{parked}, parkedPage); err != nil {
-		return err
+	due, err := s.mq.Store().Promote(ctx, []*store.Queue{parked}, parkedPage)
+	if err != nil {
+		return tendEvery, err
+	}
+	again = tendEvery
+	if due[0] >= 0 {
+		again = min(again, due[0])
 	}
 	for after := ""; ; {
 		page, err := parked.Waiting(ctx, after, parkedPage)
 		if err != nil || len(page) == 0 {
-			return err
+			return again, err
 		}
 		for i := range page {
-			if err := s.adoptOne(ctx, parked, &page[i]); err != nil {
-				return err
+			if err := s.adoptOne(ctx, snap, parked, &page[i]); err != nil {
+				return again, err
 			}
 		}
 		after = page[len(page)-1].Entry
@@ -83,23 +61,28 @@ func (s *Service) adopt(ctx context.Context) error {
 
 // adoptOne moves a message if it is ours. The two queues may be on different
 // nodes of a cluster, so it is sent first, at most once, and then taken away.
-func (s *Service) adoptOne(ctx context.Context, parked *store.Queue, e *store.Entry) error {
+func (s *Service) adoptOne(ctx context.Context, snap *snapshot, parked *store.Queue, e *store.Entry) error {
 	method, path, _ := splitTarget(e.Target)
-	rt, _, ok := s.tree.match(method, path)
-	if !ok || e.Malformed != nil {
+	r, _, ok := snap.tree.match(method, path)
+	if !ok || r.Service != s.name || e.Malformed != nil {
 		return nil
 	}
-	to, err := s.mq.Store().Queue(queueOf(s.name, rt.pattern))
+	to, err := s.mq.Store().Queue(r.Queue.Name())
 	if err != nil {
 		return err
 	}
+	terms := store.SendTerms{Window: adoptWindow, Scope: "parked " + e.Entry}
 	if e.ID == "" {
 		e.ID = e.Entry
+	} else if left, err := parked.Remembered(ctx, e.Target, e.ID); err != nil {
+		return err
+	} else if left > 0 {
+		terms = store.SendTerms{Window: left} // from here on its own queue remembers it
 	}
 	if e.Created == 0 {
 		e.Created = store.EntryTime(e.Entry)
 	}
-	if r := to.SendIf(ctx, []store.Envelope{e.Envelope}, store.SendTerms{Window: adoptWindow})[0]; r.Err != nil {
+	if r := to.SendIf(ctx, []store.Envelope{e.Envelope}, terms)[0]; r.Err != nil {
 		return r.Err
 	}
 	return parked.Remove(ctx, e.Entry)

@@ -263,6 +263,19 @@ func (p *pattern) hasWildcard(name string) bool {
 // there is a method, then the path. Parsing it gives an equal pattern. It is
 // never longer than what was parsed, so it is within the bounds, too.
 func (p *pattern) String() string {
+	return p.join(func(b []byte, s segment) []byte {
+		switch s.kind {
+		case segWild:
+			return fmt.Appendf(b, "{%s}", s.text)
+		case segRest:
+			return fmt.Appendf(b, "{%s...}", s.text)
+		}
+		return appendLiteral(b, s.text)
+	})
+}
+
+// join puts the method and the segments, as each writes them, together.
+func (p *pattern) join(each func(b []byte, s segment) []byte) string {
 	var b []byte
 	if p.method != "" {
 		b = append(b, p.method...)
@@ -272,15 +285,7 @@ func (p *pattern) String() string {
 		b = append(b, '/')
 	}
 	for _, s := range p.segs {
-		b = append(b, '/')
-		switch s.kind {
-		case segLiteral:
-			b = appendLiteral(b, s.text)
-		case segWild:
-			b = fmt.Appendf(b, "{%s}", s.text)
-		case segRest:
-			b = fmt.Appendf(b, "{%s...}", s.text)
-		}
+		b = each(append(b, '/'), s)
 	}
 	return string(b)
 }

@@ -18,26 +18,15 @@ const maxQueueNameBytes = 200
 // "POST /orders/{id}/status" is "POST /orders/*/status", and "/files/{rest...}"
 // is "/files/**".
 func (p *pattern) queueName() string {
-	var b []byte
-	if p.method != "" {
-		b = append(b, p.method...)
-		b = append(b, ' ')
-	}
-	if len(p.segs) == 0 {
-		b = append(b, '/')
-	}
-	for _, s := range p.segs {
-		b = append(b, '/')
+	return p.join(func(b []byte, s segment) []byte {
 		switch s.kind {
-		case segLiteral:
-			b = appendName(b, s.text)
 		case segWild:
-			b = append(b, '*')
+			return append(b, '*')
 		case segRest:
-			b = append(b, "**"...)
+			return append(b, "**"...)
 		}
-	}
-	return string(b)
+		return appendName(b, s.text)
+	})
 }
 
 // appendName appends a literal with every byte escaped that is not safe.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/leanmq/leanmq/leanmq"
 )
@@ -33,7 +34,7 @@ func (s *Service) publish(ctx context.Context) error {
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
-		ok, err := s.mq.Store().PublishRoutes(ctx, snap.version, fresh)
+		ok, err := s.mq.Store().PublishRoutes(ctx, strconv.FormatInt(snap.version, 10), fresh)
 		if err != nil {
 			return &leanmq.Error{Op: "publish routes", Err: err}
 		}
@@ -78,7 +79,7 @@ func (s *Service) missing(snap *snapshot) (map[string]string, error) {
 
 // RemoveRoute takes a pattern out of the route table: what is sent to its paths
 // from then on is parked. Messages in its queue stay there. Use it when a service
-// has given a path up for good.
+// has given a path up for good: one that still runs with it registers it again.
 func RemoveRoute(ctx context.Context, mq *leanmq.Client, pattern string) error {
 	p, err := parsePattern(pattern)
 	if err != nil {

@@ -26,7 +26,15 @@ func (r *Request) PathValue(name string) string { return r.values.get(name) }
 
 // Header returns a header by its name, whose case does not matter, or "".
 func (r *Request) Header(name string) string {
-	return r.Message.Header.Get(strings.ToLower(name))
+	if v, ok := r.Message.Header[strings.ToLower(name)]; ok {
+		return v // as gateways send them
+	}
+	for n, v := range r.Message.Header {
+		if strings.EqualFold(n, name) {
+			return v
+		}
+	}
+	return ""
 }
 
 // QueryValues parses the query; malformed parts are left out.

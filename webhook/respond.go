@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/leanmq/leanmq/leanmq"
@@ -8,6 +10,25 @@ import (
 
 // requestIDHeader is the header that a request's id travels in.
 const requestIDHeader = "x-request-id"
+
+// serve handles a message.
+func (rt *route) serve(ctx context.Context, m *leanmq.Message) error {
+	r, err := newRequest(m, rt)
+	if err != nil {
+		return fail(m, err)
+	}
+	returned := false
+	defer func() {
+		if !returned { // it panics, which the queue takes for an error; its caller gets a problem
+			_ = fail(m, errPanicked)
+		}
+	}()
+	resp, err := rt.handler(ctx, r)
+	returned = true
+	return rt.respond(m, resp, err)
+}
+
+var errPanicked = errors.New("the handler panicked")
 
 // respond turns what a handler returned into the message's reply and verdict.
 func (rt *route) respond(m *leanmq.Message, resp *Response, err error) error {

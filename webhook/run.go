@@ -22,6 +22,9 @@ func (s *Service) Run(ctx context.Context) error {
 	if len(s.routes) == 0 {
 		return fmt.Errorf("webhook: service %q has no routes", s.name)
 	}
+	if err := checkServiceName(s.name); err != nil {
+		return err // before it is in anybody's route table
+	}
 	if err := s.publishUntil(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -40,21 +43,14 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		})
 	}
-	wg.Go(func() { s.adoptParked(ctx) })
+	wg.Go(func() { s.tend(ctx) })
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
 func (s *Service) consumeRoute(ctx context.Context, rt *route) error {
 	opts := append(append([]leanmq.ConsumeOption(nil), s.consume...), rt.consume...)
-	return s.mq.Queue(queueOf(s.name, rt.pattern)).Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
-		r, err := newRequest(m, rt)
-		if err != nil {
-			return fail(m, err)
-		}
-		resp, err := rt.handler(ctx, r)
-		return rt.respond(m, resp, err)
-	}, opts...)
+	return s.mq.Queue(queueOf(s.name, rt.pattern)).Consume(ctx, rt.serve, opts...)
 }
 
 // publishUntil registers the routes, however long Redis is away.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/leanmq/leanmq/leanmq"
 )
@@ -45,6 +47,17 @@ func NewService(name string, mq *leanmq.Client, opts ...ServiceOption) *Service 
 		o(s)
 	}
 	return s
+}
+
+func checkServiceName(name string) error {
+	bad := func(r rune) bool {
+		return r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("{}:", r)
+	}
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, bad) {
+		return fmt.Errorf("webhook: %w", &leanmq.InvalidError{Field: "service name", Rule: fmt.Sprintf(
+			"is %.80q: want 1 to 64 bytes without spaces, control characters, braces and colons", name)})
+	}
+	return nil
 }
 
 // Ready is closed when Run has registered the routes, so that senders find them.

@@ -3,9 +3,10 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,16 +33,43 @@ type table struct {
 	mq      *leanmq.Client
 	changes atomic.Int64 // that we heard of
 	current atomic.Pointer[snapshot]
-	loading sync.Mutex
+	loading chan struct{} // holds one while somebody loads
 }
 
 // snapshot is the route table at one time. It is not changed once made.
 type snapshot struct {
 	tree    tree[*Route]
 	routes  []*Route
-	version string
+	version int64
 	changes int64 // heard of before it was read
 	at      time.Time
+
+	// lost is the route table before Redis lost it, for a while: the services
+	// serve its routes still, and are about to register them again.
+	lost   *snapshot
+	lostAt time.Time
+}
+
+func (s *snapshot) match(method, path string) (*Route, bool) {
+	r, _, ok := s.tree.match(method, path)
+	if !ok && s.lost != nil {
+		r, _, ok = s.lost.tree.match(method, path)
+	}
+	return r, ok
+}
+
+// follow compares the snapshot with the one before and reports whether Redis has
+// lost the route table in between: its version only grows.
+func (s *snapshot) follow(old *snapshot) (lost bool) {
+	switch {
+	case old == nil:
+	case old.lost != nil && s.at.Sub(old.lostAt) < tableAge:
+		s.lost, s.lostAt = old.lost, old.lostAt
+	case s.version < old.version:
+		s.lost, s.lostAt = old, s.at
+		return true
+	}
+	return false
 }
 
 type tableKey struct{}
@@ -49,7 +77,7 @@ type tableKey struct{}
 // tableOf returns the table that all users of a client share.
 func tableOf(mq *leanmq.Client) *table {
 	return mq.Shared(tableKey{}, func() any {
-		t := &table{mq: mq}
+		t := &table{mq: mq, loading: make(chan struct{}, 1)}
 		mq.OnNotice(func(notice string) {
 			if notice == "" || notice == "routes" {
 				t.changes.Add(1)
@@ -67,13 +95,13 @@ func Lookup(ctx context.Context, mq *leanmq.Client, method, path string) (*Route
 	if err != nil {
 		return nil, err
 	}
-	if r, _, ok := snap.tree.match(method, path); ok {
+	if r, ok := snap.match(method, path); ok {
 		return r, nil
 	}
 	if snap, err = t.get(ctx, missAge); err != nil {
 		return nil, err
 	}
-	if r, _, ok := snap.tree.match(method, path); ok {
+	if r, ok := snap.match(method, path); ok {
 		return r, nil
 	}
 	if allow := snap.tree.methods(path); len(allow) > 0 {
@@ -99,8 +127,12 @@ func (t *table) get(ctx context.Context, age time.Duration) (*snapshot, error) {
 	if snap := t.current.Load(); t.fresh(snap, age) {
 		return snap, nil
 	}
-	t.loading.Lock()
-	defer t.loading.Unlock()
+	select {
+	case t.loading <- struct{}{}:
+		defer func() { <-t.loading }()
+	case <-ctx.Done(): // whoever loads may have more time than we
+		return nil, &leanmq.Error{Op: "read routes", Err: fmt.Errorf("%w: %w", leanmq.ErrUnavailable, context.Cause(ctx))}
+	}
 	old := t.current.Load()
 	if t.fresh(old, age) {
 		return old, nil
@@ -114,6 +146,9 @@ func (t *table) get(ctx context.Context, age time.Duration) (*snapshot, error) {
 		return nil, err
 	}
 	snap.changes = changes
+	if snap.follow(old) {
+		_ = t.mq.Store().Notify(ctx, "lost") // or the services find out by themselves
+	}
 	t.current.Store(snap)
 	return snap, nil
 }
@@ -127,7 +162,8 @@ func (t *table) load(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, &leanmq.Error{Op: "read routes", Err: err}
 	}
-	snap := &snapshot{version: version, at: time.Now()}
+	snap := &snapshot{at: time.Now()}
+	snap.version, _ = strconv.ParseInt(version, 10, 64)
 	for _, owner := range entries {
 		service, text, _ := strings.Cut(owner, " ")
 		p, err := parsePattern(text)

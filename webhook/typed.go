@@ -11,7 +11,8 @@ import (
 // Handle registers a handler that takes a Req and answers with a Resp.
 //
 // Req is decoded from the JSON body; fields with a path, query or header tag get
-// the value of that name instead. A [Request] is at hand through [FromContext].
+// the value of that name instead, and never the body's unless they have a json tag
+// as well. A [Request] is at hand through [FromContext].
 // Req []byte and json.RawMessage are the body as it is.
 //
 // Resp is encoded as JSON, but for []byte, json.RawMessage and *[Response], which

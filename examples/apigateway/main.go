@@ -52,7 +52,8 @@ func run(ctx context.Context, listen, redis string) error {
 	}
 	defer func() { _ = mq.Close() }()
 
-	serving, stop := context.WithCancel(ctx)
+	// The service goes on when ctx ends: what the gateway has accepted is answered.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	orders := newOrderService(mq)
 	ended := make(chan error, 1)
 	go func() { ended <- orders.Run(serving) }()
@@ -61,6 +62,9 @@ func run(ctx context.Context, listen, redis string) error {
 	case err := <-ended:
 		stop()
 		return err
+	case <-ctx.Done():
+		stop()
+		return <-ended
 	}
 
 	gw := gateway.New(mq, gateway.Timeout(5*time.Second))

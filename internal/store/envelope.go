@@ -66,7 +66,7 @@ var fieldPayload any = "p"
 
 // MaxHeaders is how many headers a message may have: a Lua script passes all
 // fields as arguments of one call, of which there are not many.
-const MaxHeaders = 256
+const MaxHeaders = 128
 
 const maxFields = 2 * (MaxHeaders + 32)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,6 +101,7 @@ func TestMalformedEntriesSayWhatIsWrong(t *testing.T) {
 		{"time is a fraction", split("p", "x", "t", "1.5"), `field "t"`},
 		{"time is in Lua's notation", split("p", "x", "t", "1.7e+12"), `field "t"`},
 		{"ttl is too large a number", split("p", "x", "x", "9999999999999999999"), `field "x"`},
+		{"too many fields", split(append([]string{"p", "x"}, slices.Repeat([]string{"hh", "v"}, 300)...)...), "301 fields"},
 		{"failure times", split("p", "x", "f", "?", "l", "?"), `field "l"`},
 		{"the value is quoted, and cut", split("p", "x", "a", "\x1b[2J"+strings.Repeat("z", 1000)), `"\x1b[2Jzzz`},
 	} {

@@ -12,8 +12,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxReplies bounds one read.
-const maxReplies = 1000
+const (
+	// maxReplies bounds one read.
+	maxReplies = 1000
+	// trimAfter is how many replies are read before they are deleted together.
+	trimAfter = 100
+)
 
 // Reply answers a request.
 type Reply struct {
@@ -39,12 +43,13 @@ func (r *Reply) xadd(ctx context.Context) *redis.StringCmd {
 // Inbox is the reply stream of one instance. It lives as long as its lease is
 // renewed.
 type Inbox struct {
-	Key     string
-	s       *Store
-	reader  *Reader
-	last    string      // entry id up to which replies were read
-	read    bool        // replies were read that are not deleted yet
-	created atomic.Bool // by Renew, since the last Read
+	Key      string
+	s        *Store
+	reader   *Reader
+	last     string      // entry id up to which replies were read
+	leftover int         // replies that were read and not deleted yet
+	several  bool        // the last read brought more than one
+	created  atomic.Bool // by Renew, since the last Read
 }
 
 // OpenInbox creates an inbox under an id that nobody else uses.
@@ -75,19 +80,20 @@ func (in *Inbox) Renew(ctx context.Context, lease time.Duration) error {
 }
 
 // Read waits up to wait for replies and calls each for every one. What was
-// read before is deleted in the same round trip. Not to be called
+// read is deleted in the round trip of a later read. Not to be called
 // concurrently.
 func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply)) error {
 	r := in.reader
 	if in.created.Swap(false) {
-		in.last, in.read = "0-0", false // entry ids may start anew with the key
+		in.last, in.leftover = "0-0", 0 // entry ids may start anew with the key
 	}
 	reply := r.newReply()
 	read := redis.NewRawWriteToCmd(ctx, reply, "XREAD", "COUNT", maxReplies,
 		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last)
 	r.busy.Store(true)
 	var err error
-	if in.read {
+	if in.leftover >= trimAfter || in.several {
+		in.leftover = 0
 		pl := r.rdb.Pipeline()
 		trim := redis.NewIntCmd(ctx, "XTRIM", in.Key, "MINID", idAfter(in.last))
 		_, _ = pl.Process(ctx, trim), pl.Process(ctx, read)
@@ -99,11 +105,13 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 	if err != nil {
 		return classify(err)
 	}
-	in.read = false
 	r.got(reply)
+	before := in.leftover
+	defer func() { in.several = in.leftover > before+1 }()
 	parse := resp{b: reply.b}
 	return classify(parse.streams(func(_, id []byte, fields [][]byte) error {
-		in.last, in.read = string(id), true
+		in.last = string(id)
+		in.leftover++
 		if reply, err := decodeReply(fields); err == nil {
 			each(reply)
 		}

@@ -62,8 +62,16 @@ func (k Keys) Queue(name string) (QueueKeys, error) {
 	}, nil
 }
 
-// Dedupe is the key that remembers the message id sent under a caller's id.
+// Dedupe is the key that remembers the message sent under a caller's id.
 func (q QueueKeys) Dedupe(id string) string { return q.Stream + ":dedupe:" + id }
+
+// dedupeWithin is Dedupe for ids that are unique within a scope of the queue.
+func (q QueueKeys) dedupeWithin(scope, id string) string {
+	if scope == "" {
+		return q.Dedupe(id)
+	}
+	return fmt.Sprintf("%s:dedupe-within:%d:%s:%s", q.Stream, len(scope), scope, id)
+}
 
 // Inbox is the reply stream of one gateway instance.
 func (k Keys) Inbox(id string) string { return k.prefix + ":inbox:{" + id + "}" }

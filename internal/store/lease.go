@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -75,6 +76,23 @@ func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error)
 	v, err := q.s.eval(ctx, releaseScript, []string{q.Stream, q.Workers},
 		group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
 	return int(integer(v)), err
+}
+
+// HandBack hands back the messages with these ids that consumer owns, which
+// stays in the group. Safe to repeat.
+func (q *Queue) HandBack(ctx context.Context, consumer string, ids []string) (n int, err error) {
+	for chunk := range slices.Chunk(ids, maxScriptItems) {
+		args := append(make([]any, 0, 5+len(chunk)), group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
+		for _, id := range chunk {
+			args = append(args, id)
+		}
+		v, err := q.s.eval(ctx, releaseScript, []string{q.Stream, q.Workers}, args...)
+		if err != nil {
+			return n, err
+		}
+		n += int(integer(v))
+	}
+	return n, nil
 }
 
 // releasedIdle is the idle time given to what is handed back: longer than any

@@ -116,6 +116,7 @@ type SendTerms struct {
 	Due    time.Time     // or no earlier than this
 	Limit  int           // refuse when so many messages wait
 	Window time.Duration // refuse a second message with the same id for so long
+	Scope  string        // what the id is unique within, if not the queue
 	Token  string        // unique; names a delayed message
 }
 
@@ -171,7 +172,14 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	args := make([]any, 0, 7+2*7+len(e.Header))
 	args = append(args, q.s.keys.Notices(), q.Name, delay, due, t.Limit, t.Window.Milliseconds(), token)
 	args = e.appendFields(args)
-	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.Dedupe(e.ID)}, args...)
+	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.dedupeWithin(t.Scope, e.ID)}, args...)
+}
+
+// Remembered is how long an id that was sent with a window is still remembered,
+// or 0.
+func (q *Queue) Remembered(ctx context.Context, scope, id string) (time.Duration, error) {
+	ms, err := q.s.count(ctx, "PTTL", q.dedupeWithin(scope, id))
+	return time.Duration(max(ms, 0)) * time.Millisecond, err
 }
 
 func sendResult(cmd *redis.Cmd, t SendTerms) SendResult {

@@ -91,11 +91,9 @@ end
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
 local function bury(stream, group, dead, id, fields, reason, err, attempts)
   local now = int(now_ms())
-  if #fields > 4000 then -- only a foreign one; unpack takes no more than 8000
-    fields = {unpack(fields, 1, 4000)}
-  end
   local set = identity(fields, id)
-  -- More than a call takes arguments, and no message: see maxFields in Go.
+  -- Only a foreign one: more than a call takes arguments, and no message (see
+  -- maxFields in Go).
   if #fields > 4000 then fields = {':fields', pack(fields)} end
   set.w, set.e, set.a, set.l = reason, err, attempts, now
   set.f = get(fields, 'f') or now

@@ -1,0 +1,267 @@
+package leanmq_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// The test binary runs itself as worker processes, with the server's URL and the
+// ledger's directory in these variables.
+const (
+	crashWorkerEnv = "LEANMQ_CRASH_WORKER"
+	crashLedgerEnv = "LEANMQ_CRASH_LEDGER"
+)
+
+const (
+	crashConcurrency = 8
+	crashWork        = 10 * time.Millisecond
+	crashLease       = time.Second
+	// crashHeld bounds what a worker holds: as many messages as it has workers,
+	// and as much again as they do within the prefetch time, which is crashWork.
+	crashHeld = 2 * crashConcurrency
+)
+
+// crashWorker consumes until it is interrupted, or killed. Its ledger is a file of
+// its own, written before and after each message: not the Redis under test.
+func crashWorker() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	go func() { // it shall not outlive the test
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(3)
+	}()
+	ledger, err := os.Create(filepath.Join(os.Getenv(crashLedgerEnv), strconv.Itoa(os.Getpid())))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	var mu sync.Mutex
+	write := func(what string, m *leanmq.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(ledger, "%s %s %d %d\n", what, m.Payload, m.Attempt, m.Deliveries)
+	}
+	mq, err := leanmq.Open(ctx, os.Getenv(crashWorkerEnv))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	err = mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+		write("begin", m)
+		time.Sleep(crashWork)
+		if strings.HasSuffix(string(m.Payload), "7") && m.Attempt == 1 {
+			return errors.New("not at the first attempt")
+		}
+		write("done", m)
+		return nil
+	}, leanmq.Concurrency(crashConcurrency), leanmq.Lease(crashLease), leanmq.MaxDeliveries(1000), quick)
+	if err = errors.Join(err, mq.Close(), ledger.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// crashProcess is a running worker.
+type crashProcess struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+func startCrashWorker(t *testing.T, url, ledger string) *crashProcess {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashWorkerEnv+"="+url, crashLedgerEnv+"="+ledger)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &crashProcess{cmd: cmd, stdin: stdin}
+}
+
+func (p *crashProcess) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+	_ = p.stdin.Close()
+}
+
+// ledgerLine is what a worker wrote.
+type ledgerLine struct {
+	what, payload       string
+	attempt, deliveries int
+}
+
+func readLedger(t *testing.T, dir string) (lines []ledgerLine) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for in := bufio.NewScanner(f); in.Scan(); {
+			var l ledgerLine
+			if n, err := fmt.Sscan(in.Text(), &l.what, &l.payload, &l.attempt, &l.deliveries); n != 4 {
+				t.Errorf("%s: %q: %v", name, in.Text(), err)
+				continue
+			}
+			lines = append(lines, l)
+		}
+		_ = f.Close()
+	}
+	return lines
+}
+
+func TestKilledWorkersLoseNothing(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	ledger := t.TempDir()
+	mq := open(t, server.URL())
+	q := mq.Queue("jobs")
+
+	const processes, crashes = 3, 12
+	var workers []*crashProcess
+	t.Cleanup(func() {
+		for _, w := range workers {
+			w.kill()
+		}
+	})
+	for range processes {
+		workers = append(workers, startCrashWorker(t, server.URL(), ledger))
+	}
+
+	accepted := map[string]bool{}
+	stop := make(chan struct{})
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			payload := strconv.Itoa(n)
+			var opts []leanmq.SendOption
+			if n%5 == 0 {
+				opts = append(opts, leanmq.Delay(time.Duration(n%100)*time.Millisecond))
+			}
+			if _, err := q.Send(context.Background(), []byte(payload), opts...); err != nil {
+				t.Error(err)
+				continue
+			}
+			accepted[payload] = true
+		}
+	})
+	// Every crash meets a worker that has messages in hand.
+	for range crashes {
+		i := rand.IntN(processes)
+		name := filepath.Join(ledger, strconv.Itoa(workers[i].cmd.Process.Pid))
+		eventually(t, "the worker works", func() bool {
+			s, err := os.Stat(name)
+			return err == nil && s.Size() > 100
+		})
+		time.Sleep(rand.N(250 * time.Millisecond)) // the moment is random, not waited for
+		workers[i].kill()
+		workers[i] = startCrashWorker(t, server.URL(), ledger)
+	}
+	close(stop)
+	sender.Wait()
+	becomesEmpty(t, q)
+	for _, w := range workers {
+		if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, w := range workers {
+		if err := w.cmd.Wait(); err != nil {
+			t.Errorf("a worker that was asked to end: %v", err)
+		}
+		_ = w.stdin.Close()
+	}
+	workers = nil
+
+	done, begun := map[string]int{}, map[ledgerLine]int{}
+	redelivered := 0
+	for _, l := range readLedger(t, ledger) {
+		switch l.what {
+		case "done":
+			done[l.payload]++
+		case "begin":
+			begun[l]++
+			if l.deliveries > 1 {
+				redelivered++
+			}
+		}
+	}
+	lost, duplicates := 0, 0
+	for payload := range accepted {
+		if done[payload] == 0 {
+			lost++
+		}
+		duplicates += max(done[payload]-1, 0)
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d accepted messages were never handled", lost, len(accepted))
+	}
+	if most := crashes * crashHeld; duplicates > most {
+		t.Errorf("%d duplicates after %d crashes, want at most %d", duplicates, crashes, most)
+	}
+	if redelivered == 0 {
+		t.Error("no crash met a running handler: the test showed nothing")
+	}
+	for payload := range done {
+		if !accepted[payload] {
+			t.Errorf("%s was never sent", payload)
+		}
+	}
+	for l, n := range begun {
+		if n > 1 {
+			t.Errorf("message %s was handed out %d times as delivery %d of attempt %d", l.payload, n, l.deliveries, l.attempt)
+		}
+	}
+
+	// Nothing is left but the dead consumers, and those only until they are reaped.
+	if i := info(t, q); i.Consumers > crashes {
+		t.Errorf("%+v after %d crashes", i, crashes)
+	}
+	sq, err := mq.Store().Queue("jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the dead consumers are reaped", func() bool {
+		if _, err := sq.Reap(t.Context(), time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		return info(t, q).Consumers == 0
+	})
+	keys := rawClient(t, server.URL()).Keys(t.Context(), "*").Val()
+	slices.Sort(keys)
+	if !slices.Equal(keys, []string{"leanmq:queues", "leanmq:{jobs}:jobs"}) {
+		t.Errorf("keys: %v", keys)
+	}
+	t.Logf("%d messages, %d redeliveries, %d duplicates", len(accepted), redelivered, duplicates)
+}

@@ -1,0 +1,471 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+func TestIdleConsumerStopsAtOnce(t *testing.T) {
+	server := redistest.Server(t)
+	mq := open(t, server.URL())
+	var took []time.Duration
+	for range 9 {
+		var cs []*consumer
+		for i := range 20 {
+			var got record
+			q := mq.Queue(fmt.Sprint("q", i))
+			cs = append(cs, consume(t, q, got.done))
+			send(t, q, "x")
+			got.wait(t, 1)
+		}
+		begin := time.Now()
+		for _, c := range cs {
+			c.cancel()
+		}
+		for _, c := range cs {
+			if err := c.wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		took = append(took, time.Since(begin))
+	}
+	if m := median(took); m > 50*time.Millisecond {
+		t.Errorf("20 idle consumers took %v to stop", took)
+	}
+}
+
+// Each of them ends the read that all share; none may wait for the one after it.
+func TestConsumersThatStopTogetherWaitForNoRead(t *testing.T) {
+	server := redistest.Server(t)
+	mq := open(t, server.URL())
+	for round := range 100 {
+		var cs []*consumer
+		for i := range 6 {
+			cs = append(cs, consume(t, mq.Queue(fmt.Sprint("idle", i)), new(record).done))
+		}
+		var got record
+		cs = append(cs, consume(t, mq.Queue("warm-up"), got.done))
+		send(t, mq.Queue("warm-up"), "x")
+		got.wait(t, 1)
+		begin := time.Now()
+		for i, c := range cs {
+			c.cancel()
+			time.Sleep(time.Duration(i%2*i*7) * time.Microsecond) // they shall meet it at different moments
+		}
+		for _, c := range cs {
+			if err := c.wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Fatalf("round %d took %v", round, took)
+		}
+	}
+}
+
+// One of several that share a connection: its end must not wait for the others'
+// messages, nor disturb them.
+func TestOneOfSeveralConsumersStopsAtOnce(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		idle, busy := mq.Queue("idle"), mq.Queue("busy")
+		var fromIdle, fromBusy record
+		consume(t, mq.Queue("also idle"), new(record).done)
+		consume(t, busy, fromBusy.done)
+		stopSending := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				select {
+				case <-stopSending:
+					return
+				default:
+					if _, err := busy.SendMany(context.Background(), make([][]byte, 20)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+		var took []time.Duration
+		for n := range 7 {
+			c := consume(t, idle, fromIdle.done)
+			send(t, idle, "x")
+			fromIdle.wait(t, n+1)
+			if n == 4 { // the rest of the rounds without traffic beside it
+				close(stopSending)
+				wg.Wait()
+				becomesEmpty(t, busy)
+			}
+			begin := time.Now()
+			if err := c.stop(); err != nil {
+				t.Error(err)
+			}
+			took = append(took, time.Since(begin))
+		}
+		for _, d := range took {
+			if d > time.Second {
+				t.Errorf("it took %v to stop", took)
+				break
+			}
+		}
+		if i := info(t, idle); i.Consumers != 0 {
+			t.Errorf("%+v", i)
+		}
+		n := fromBusy.count()
+		send(t, busy, "x")
+		fromBusy.wait(t, n+1)
+	})
+}
+
+func TestRunningHandlerFinishesItsMessage(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		running, finish := make(chan struct{}), make(chan struct{})
+		c := consume(t, q, func(ctx context.Context, _ *leanmq.Message) error {
+			close(running)
+			<-finish
+			return ctx.Err() // it has not ended
+		})
+		send(t, q, "x")
+		receive(t, "the handler runs", running)
+		c.cancel()
+		select {
+		case err := <-c.result:
+			t.Fatalf("Consume returned %v before its handler did", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+		send(t, q, "sent after the end began")
+		close(finish)
+		if err := c.wait(); err != nil {
+			t.Error(err)
+		}
+		if i := info(t, q); i.Ready != 1 || i.InFlight+i.Dead+i.Scheduled != 0 || i.Consumers != 0 {
+			t.Errorf("%+v, want only the second message", i)
+		}
+	})
+}
+
+func TestFailureDuringTheDrainIsSettled(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		running, finish := make(chan struct{}), make(chan struct{})
+		c := consume(t, q, func(context.Context, *leanmq.Message) error {
+			close(running)
+			<-finish
+			return leanmq.RetryAfter(time.Hour, errors.New("later"))
+		})
+		send(t, q, "x")
+		receive(t, "the handler runs", running)
+		c.cancel()
+		close(finish)
+		if err := c.wait(); err != nil {
+			t.Error(err)
+		}
+		if i := info(t, q); i.Scheduled != 1 || i.Ready+i.InFlight+i.Dead != 0 {
+			t.Errorf("%+v", i)
+		}
+	})
+}
+
+func TestHandlersAreCancelledWhenTheDrainTakesTooLong(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		running, cause := make(chan struct{}, 3), make(chan error, 3)
+		c := consume(t, q, func(ctx context.Context, m *leanmq.Message) error {
+			running <- struct{}{}
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
+			if string(m.Payload) == "done" {
+				return nil
+			}
+			return ctx.Err()
+		}, leanmq.DrainTimeout(100*time.Millisecond), leanmq.Lease(time.Hour))
+		for _, text := range []string{"a", "b", "done"} {
+			send(t, q, text)
+			receive(t, "a handler runs", running)
+		}
+		begin := time.Now()
+		err := c.stop()
+		if took := time.Since(begin); took < 100*time.Millisecond || took > time.Second {
+			t.Errorf("the drain took %v, its limit was 100ms", took)
+		}
+		var where *leanmq.Error
+		if !errors.Is(err, leanmq.ErrDrainTimeout) || !errors.As(err, &where) || where.Queue != "jobs" {
+			t.Errorf("%v", err)
+		}
+		for range 3 {
+			if err := receive(t, "a handler is told", cause); !errors.Is(err, leanmq.ErrDrainTimeout) {
+				t.Errorf("%v", err)
+			}
+		}
+		// Those that were interrupted go on elsewhere, at once and as if for the first time.
+		var got record
+		consume(t, q, got.done, leanmq.Lease(time.Hour))
+		for _, m := range got.wait(t, 2) {
+			if m.Deliveries != 1 || m.Attempt != 1 || m.Payload == "done" {
+				t.Errorf("%+v", m)
+			}
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		running, finish, finished := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		c := consume(t, q, func(context.Context, *leanmq.Message) error {
+			defer close(finished)
+			close(running)
+			<-finish
+			return nil
+		}, leanmq.DrainTimeout(50*time.Millisecond), leanmq.Lease(time.Hour))
+		send(t, q, "x")
+		receive(t, "the handler runs", running)
+		begin := time.Now()
+		if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("the drain took %v", took)
+		}
+		var got record
+		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
+		got.wait(t, 1) // the message goes on without it
+		close(finish)
+		receive(t, "the handler returns", finished)
+		becomesEmpty(t, q)
+	})
+}
+
+// ownedBy is how many messages are pending for a consumer.
+func ownedBy(t *testing.T, c *redis.Client, consumer string) int64 {
+	t.Helper()
+	p, err := c.XPending(t.Context(), "leanmq:{jobs}:jobs", "leanmq").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Consumers[consumer]
+}
+
+// prefetching makes a consumer hold messages behind a handler that blocks: fast
+// messages first, so that it prefetches, then the one that blocks, then the rest.
+func prefetching(t *testing.T, q *leanmq.Queue) (c *consumer, finish chan struct{}) {
+	t.Helper()
+	running, finish := make(chan struct{}), make(chan struct{})
+	var fast atomic.Int64
+	c = consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+		if strings.HasPrefix(string(m.Payload), "block") {
+			close(running)
+			<-finish
+			return nil
+		}
+		fast.Add(1)
+		return nil
+	}, leanmq.Concurrency(1), leanmq.Lease(time.Hour))
+	if _, err := q.SendMany(t.Context(), make([][]byte, 300)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the fast ones are done", func() bool { return fast.Load() == 300 })
+	eventually(t, "they are settled", func() bool { return info(t, q).InFlight <= 1 })
+	batch := [][]byte{[]byte("block")}
+	for i := range 30 {
+		batch = append(batch, []byte(fmt.Sprint("held ", i)))
+	}
+	if _, err := q.SendMany(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, "the slow handler runs", running)
+	eventually(t, "the consumer holds what is behind it", func() bool { return info(t, q).Ready == 0 })
+	return c, finish
+}
+
+func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		c, finish := prefetching(t, q)
+		defer close(finish)
+		var got record
+		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
+		begin := time.Now()
+		c.cancel() // the slow handler goes on
+		for _, m := range got.wait(t, 30) {
+			if m.Deliveries != 1 || m.Attempt != 1 || !strings.HasPrefix(m.Payload, "held") {
+				t.Errorf("%+v", m)
+			}
+			if took := m.At.Sub(begin); took > 2*time.Second {
+				t.Errorf("%s came after %v", m.Payload, took)
+			}
+		}
+		if i := info(t, q); i.InFlight > 1 || i.Ready != 0 {
+			t.Errorf("%+v", i)
+		}
+	})
+}
+
+func TestHandedBackMessagesReachAConsumerThatComesLater(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		c, finish := prefetching(t, q)
+		c.cancel()
+		raw := rawClient(t, url)
+		eventually(t, "they are handed back", func() bool { return ownedBy(t, raw, "released") == 30 })
+		close(finish)
+		if err := c.wait(); err != nil {
+			t.Error(err)
+		}
+		var got record
+		begin := time.Now()
+		later := consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
+		for _, m := range got.wait(t, 30) {
+			if m.Deliveries != 1 || m.Attempt != 1 || m.At.Sub(begin) > 2*time.Second {
+				t.Errorf("after %v: %+v", m.At.Sub(begin), m)
+			}
+		}
+		becomesEmpty(t, q)
+		if err := later.stop(); err != nil {
+			t.Error(err)
+		}
+		if i := info(t, q); i.Consumers != 0 {
+			t.Errorf("consumers are left behind: %+v", i)
+		}
+	})
+}
+
+// Whoever has no room when something is handed back takes it when there is.
+func TestHandedBackMessagesReachAConsumerThatWasBusy(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		var got record
+		running, finish := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		consume(t, open(t, url).Queue("jobs"), func(_ context.Context, m *leanmq.Message) error {
+			if string(m.Payload) == "busy" {
+				once.Do(func() { close(running) })
+				<-finish
+			}
+			got.add(m)
+			return nil
+		}, leanmq.Concurrency(1), leanmq.Lease(time.Hour))
+		send(t, q, "busy")
+		receive(t, "the other consumer is busy", running)
+
+		c, finishFirst := prefetching(t, q)
+		c.cancel()
+		raw := rawClient(t, url)
+		eventually(t, "they are handed back", func() bool { return ownedBy(t, raw, "released") == 30 })
+		close(finishFirst)
+		if err := c.wait(); err != nil {
+			t.Error(err)
+		}
+		close(finish)
+		begin := time.Now()
+		for _, m := range got.wait(t, 31) {
+			if took := m.At.Sub(begin); took > 2*time.Second {
+				t.Errorf("%s came after %v", m.Payload, took)
+			}
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestConsumeCanBeRepeated(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		for n := range 5 {
+			var got record
+			c := consume(t, q, got.done)
+			send(t, q, fmt.Sprint(n))
+			if m := got.wait(t, 1)[0]; m.Payload != fmt.Sprint(n) {
+				t.Errorf("%+v", m)
+			}
+			if err := c.stop(); err != nil {
+				t.Error(err)
+			}
+			if i := info(t, q); i != (leanmq.QueueInfo{Name: "jobs"}) {
+				t.Errorf("%+v", i)
+			}
+		}
+	})
+}
+
+func TestConsumeWithAnEndedContextReturns(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		send(t, q, "x")
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for range 3 {
+			err := q.Consume(ctx, func(context.Context, *leanmq.Message) error {
+				t.Error("a handler runs")
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if i := info(t, q); i.Ready != 1 || i.Consumers != 0 {
+			t.Errorf("%+v", i)
+		}
+	})
+}
+
+// Ending while messages stream in: none is lost, none stays behind.
+func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		var got record
+		var wg sync.WaitGroup
+		const n = 3000
+		wg.Go(func() {
+			for i := range n / 10 {
+				batch := make([][]byte, 10)
+				for j := range batch {
+					batch[j] = []byte(fmt.Sprint(10*i + j))
+				}
+				if _, err := q.SendMany(context.Background(), batch); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		for range 3 {
+			mq := open(t, url)
+			wg.Go(func() {
+				for begin := time.Now(); got.count() < n && time.Since(begin) < 15*time.Second; {
+					ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+					if err := mq.Queue("jobs").Consume(ctx, got.done, leanmq.Lease(time.Hour)); err != nil {
+						t.Error(err)
+					}
+					cancel()
+				}
+			})
+		}
+		wg.Wait()
+		seen := map[string]int{}
+		for _, m := range got.list() {
+			seen[m.Payload]++
+			if m.Deliveries != 1 {
+				t.Errorf("%+v", m)
+			}
+		}
+		if len(seen) != n || got.count() != n {
+			t.Errorf("%d messages were handled %d times, %d were sent", len(seen), got.count(), n)
+		}
+		becomesEmpty(t, q)
+		if i := info(t, q); i.Consumers != 0 {
+			t.Errorf("%+v", i)
+		}
+	})
+}

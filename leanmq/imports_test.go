@@ -1,0 +1,54 @@
+package leanmq_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/leanmq/leanmq/"
+
+func golist(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return strings.Fields(string(out))
+}
+
+// Whoever imports the core gets these and what they need, and nothing else.
+func TestCoreImportsOnlyWhatItMay(t *testing.T) {
+	allowed := map[string][]string{
+		"leanmq": {
+			module + "internal/store",
+			"github.com/redis/go-redis/v9",
+			"github.com/rs/zerolog",
+			"github.com/go-playground/validator/v10",
+		},
+		"internal/store": {
+			"github.com/redis/go-redis/v9",
+			"github.com/redis/go-redis/v9/logging",
+			"github.com/redis/go-redis/v9/maintnotifications",
+		},
+	}
+	for pkg, allowed := range allowed {
+		for _, path := range golist(t, "-f", `{{join .Imports "\n"}}`, module+pkg) {
+			first, _, _ := strings.Cut(path, "/")
+			if strings.Contains(first, ".") && !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", pkg, path)
+			}
+		}
+	}
+}
+
+// The embedded store costs only those who import it.
+func TestCoreDoesNotLinkTheEmbeddedStore(t *testing.T) {
+	for _, path := range golist(t, "-deps", module+"leanmq") {
+		if strings.Contains(path, "miniredis") || strings.Contains(path, "gopher-lua") ||
+			strings.HasPrefix(path, module) && path != module+"leanmq" && path != module+"internal/store" {
+			t.Errorf("the core links %s", path)
+		}
+	}
+}

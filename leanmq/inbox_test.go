@@ -1,0 +1,411 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+func openInbox(t *testing.T, mq *leanmq.Client) *leanmq.Inbox {
+	t.Helper()
+	in, err := mq.OpenInbox(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return in
+}
+
+func TestRequestIsAnswered(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		consume(t, open(t, url).Queue("jobs"), func(_ context.Context, m *leanmq.Message) error {
+			if !m.WantsReply() || m.Header.Get("kk") != "v" || m.Target != "POST /x" || m.Deadline.IsZero() {
+				t.Errorf("%+v", see(m))
+			}
+			m.Reply(leanmq.Reply{Status: 1})
+			m.Reply(leanmq.Reply{Status: 201, Header: leanmq.Header{"Content-Type": "a/b", "xx": ""}, Payload: append([]byte("\x00re: "), m.Payload...)})
+			return nil
+		})
+		in := openInbox(t, mq)
+		for range 3 {
+			r, err := in.Request(t.Context(), q, []byte("\xff"), leanmq.WithHeader("kk", "v"), leanmq.Target("POST /x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Status != 201 || string(r.Payload) != "\x00re: \xff" || !maps.Equal(r.Header, leanmq.Header{"Content-Type": "a/b", "xx": ""}) {
+				t.Errorf("%+v", r)
+			}
+		}
+		becomesEmpty(t, q)
+		if s := in.Stats(); s != (leanmq.InboxStats{}) {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestHandlerWithoutReplyStillAnswers(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			switch string(m.Payload) {
+			case "error":
+				return errors.New("secret of the server")
+			case "reject":
+				return leanmq.Reject(errors.New("secret of the server"))
+			case "panic":
+				panic("secret of the server")
+			case "reply and error":
+				m.Reply(leanmq.Reply{Status: 409, Payload: []byte("told")})
+				return errors.New("for the log")
+			case "retry too late":
+				return leanmq.RetryAfter(time.Hour, errors.New("secret of the server"))
+			}
+			return nil
+		})
+		in := openInbox(t, mq)
+		for what, want := range map[string]leanmq.Reply{
+			"nothing": {Status: 200}, "error": {Status: 500}, "reject": {Status: 500}, "panic": {Status: 500},
+			"reply and error": {Status: 409, Payload: []byte("told")}, "retry too late": {Status: 500},
+		} {
+			r, err := in.Request(t.Context(), q, []byte(what))
+			if err != nil || r.Status != want.Status || string(r.Payload) != string(want.Payload) || len(r.Header) != 0 {
+				t.Errorf("%s: %+v, %v", what, r, err)
+			}
+		}
+		// The callers were told: nothing is tried again, nothing is dead.
+		becomesEmpty(t, q)
+	})
+}
+
+func TestReplyWithoutACallerDoesNothing(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		var runs atomic.Int64
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			if m.WantsReply() {
+				t.Error("nobody waits")
+			}
+			m.Reply(leanmq.Reply{Status: 200})
+			if runs.Add(1) == 1 {
+				return errors.New("is retried all the same")
+			}
+			return nil
+		}, quick)
+		send(t, q, "x")
+		eventually(t, "it is retried", func() bool { return runs.Load() == 2 })
+		becomesEmpty(t, q)
+	})
+}
+
+// Names of one letter are LeanMQ's own: a handler's must not forge them.
+func TestReplyHeadersCannotChangeTheReply(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			m.Reply(leanmq.Reply{Status: 200, Payload: []byte("payload"), Header: leanmq.Header{
+				"p": "forged", "s": "418", "c": "somebody else", "": "x", "xx": "y",
+			}})
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r, err := openInbox(t, mq).Request(ctx, q, nil)
+		if err != nil || r.Status != 200 || string(r.Payload) != "payload" || !maps.Equal(r.Header, leanmq.Header{"xx": "y"}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+func TestInboxesNeverSeeEachOthersReplies(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		for range 2 {
+			consume(t, open(t, url).Queue("jobs"), func(_ context.Context, m *leanmq.Message) error {
+				m.Reply(leanmq.Reply{Status: 200, Payload: m.Payload})
+				return nil
+			})
+		}
+		shared := open(t, url)
+		inboxes := []*leanmq.Inbox{openInbox(t, shared), openInbox(t, shared), openInbox(t, open(t, url))}
+		var wg sync.WaitGroup
+		for i, in := range inboxes {
+			q := shared.Queue("jobs")
+			for n := range 200 {
+				wg.Go(func() {
+					question := fmt.Sprintf("inbox %d, request %d", i, n)
+					r, err := in.Request(t.Context(), q, []byte(question))
+					if err != nil || string(r.Payload) != question {
+						t.Errorf("%s: %+v, %v", question, r, err)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		for i, in := range inboxes {
+			if s := in.Stats(); s != (leanmq.InboxStats{}) {
+				t.Errorf("inbox %d: %+v", i, s)
+			}
+		}
+		becomesEmpty(t, shared.Queue("jobs"))
+	})
+}
+
+func TestRequestThatNobodyAnswersEndsInTime(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		in := openInbox(t, mq)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		_, err := in.Request(ctx, q, []byte("too late"))
+		var where *leanmq.Error
+		if !errors.Is(err, leanmq.ErrNoReply) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &where) || where.ID == "" {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		cause := errors.New("went home")
+		gone, leave := context.WithCancelCause(t.Context())
+		time.AfterFunc(20*time.Millisecond, func() { leave(cause) })
+		if _, err := in.Request(gone, q, []byte("nobody waits"), leanmq.TTL(100*time.Millisecond)); !errors.Is(err, cause) || errors.Is(err, leanmq.ErrNoReply) {
+			t.Errorf("%v", err)
+		}
+		if s := in.Stats(); s.Waiting != 0 {
+			t.Errorf("%+v", s)
+		}
+		// Its time is over: no handler ever sees it.
+		expired := time.Now()
+		eventually(t, "the second one has expired", func() bool { return time.Since(expired) > 110*time.Millisecond })
+		send(t, q, "good")
+		var got record
+		consume(t, q, got.done, leanmq.Concurrency(1))
+		becomesEmpty(t, q)
+		if p := got.payloads(); len(p) != 1 || p[0] != "good" {
+			t.Errorf("handled: %q", p)
+		}
+	})
+}
+
+func TestLateReplyIsDroppedAndCounted(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		running, finish := make(chan struct{}), make(chan struct{})
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			if string(m.Payload) == "late" {
+				close(running)
+				<-finish
+			}
+			m.Reply(leanmq.Reply{Status: 200, Payload: m.Payload})
+			return nil
+		})
+		in := openInbox(t, mq)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-running
+			cancel()
+		}()
+		if _, err := in.Request(ctx, q, []byte("late")); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		close(finish)
+		eventually(t, "the late reply is counted", func() bool { return in.Stats().Dropped == 1 })
+		r, err := in.Request(t.Context(), q, []byte("in time"))
+		if err != nil || string(r.Payload) != "in time" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestReplyToAnInboxThatIsGoneHarmsNobody(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		running, finish := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			once.Do(func() { close(running) })
+			<-finish
+			m.Reply(leanmq.Reply{Status: 200})
+			return nil
+		})
+		in := openInbox(t, mq)
+		result := make(chan error, 1)
+		go func() {
+			_, err := in.Request(context.Background(), q, nil)
+			result <- err
+		}()
+		receive(t, "the handler runs", running)
+		for range 2 {
+			if err := in.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := receive(t, "the request ends", result); !errors.Is(err, leanmq.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+		if _, err := in.Request(t.Context(), q, nil); !errors.Is(err, leanmq.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+		close(finish)
+		becomesEmpty(t, q)
+		for _, key := range rawClient(t, url).Keys(t.Context(), "*inbox*").Val() {
+			t.Errorf("left: %s", key)
+		}
+	})
+}
+
+func TestInboxOfAProcessThatDiedExpires(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		openInbox(t, open(t, url))
+		c := rawClient(t, url)
+		keys := c.Keys(t.Context(), "*inbox*").Val()
+		if len(keys) != 1 {
+			t.Fatalf("inboxes: %v", keys)
+		}
+		if ttl := c.PTTL(t.Context(), keys[0]).Val(); ttl <= 0 || ttl > time.Minute {
+			t.Errorf("it lives for %v", ttl)
+		}
+	})
+}
+
+func TestRepliesDoNotPileUp(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
+		in := openInbox(t, mq)
+		c := rawClient(t, url)
+		key := c.Keys(t.Context(), "*inbox*").Val()[0]
+		for range 100 {
+			if _, err := in.Request(t.Context(), q, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "what was read is deleted", func() bool { return c.XLen(t.Context(), key).Val() <= 1 })
+	})
+}
+
+func TestRetryAfterWithinTheDeadlineIsAnsweredLater(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		var got record
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			got.add(m)
+			if m.Attempt < 3 {
+				m.Reply(leanmq.Reply{Status: 503}) // not the last word
+				return leanmq.RetryAfter(20*time.Millisecond, errors.New("busy"))
+			}
+			m.Reply(leanmq.Reply{Status: 200, Payload: []byte(fmt.Sprint("attempt ", m.Attempt))})
+			return nil
+		})
+		r, err := openInbox(t, mq).Request(t.Context(), q, nil)
+		if err != nil || r.Status != 200 || string(r.Payload) != "attempt 3" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		all := got.list()
+		for _, m := range all {
+			if !m.Deadline.Equal(all[0].Deadline) {
+				t.Errorf("the deadline moved from %v to %v", all[0].Deadline, m.Deadline)
+			}
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+// The worker that had the request dies: the caller gets one answer, from the next.
+func TestRequestSurvivesItsWorker(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		in := openInbox(t, mq)
+		type answer struct {
+			r   *leanmq.Reply
+			err error
+		}
+		result := make(chan answer, 1)
+		go func() {
+			r, err := in.Request(context.Background(), q, []byte("x"))
+			result <- answer{r, err}
+		}()
+		victim := newPuller(t, q)
+		stale := pull(t, victim, 1)[0]
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			m.Reply(leanmq.Reply{Status: 200, Payload: []byte(fmt.Sprint("delivery ", m.Deliveries))})
+			return nil
+		}, leanmq.Lease(200*time.Millisecond))
+		a := receive(t, "an answer", result)
+		if a.err != nil || string(a.r.Payload) != "delivery 2" {
+			t.Errorf("%+v, %v", a.r, a.err)
+		}
+		becomesEmpty(t, q)
+		stale.Reply(leanmq.Reply{Status: 500})
+		if err := stale.Done(t.Context()); !errors.Is(err, leanmq.ErrLeaseLost) {
+			t.Errorf("%v", err)
+		}
+		if s := in.Stats(); s.Waiting != 0 || s.Dropped > 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestRequestReportsWhyItWasNotSent(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		in := openInbox(t, mq)
+		_, err := in.Request(t.Context(), mq.Queue("jobs"), nil, leanmq.TTL(0))
+		isInvalid(t, err, "TTL")
+		full := mq.Queue("jobs", leanmq.MaxLen(1))
+		send(t, full, "x")
+		if _, err := in.Request(t.Context(), full, nil); !errors.Is(err, leanmq.ErrQueueFull) {
+			t.Errorf("%v", err)
+		}
+		send(t, mq.Queue("other"), "x", leanmq.ID("once"))
+		if _, err := in.Request(t.Context(), mq.Queue("other"), nil, leanmq.ID("once")); !errors.Is(err, leanmq.ErrDuplicate) {
+			t.Errorf("%v", err)
+		}
+		if s := in.Stats(); s.Waiting != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestInboxWorksAgainAfterAFlush(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
+		in := openInbox(t, mq)
+		if _, err := in.Request(t.Context(), q, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := rawClient(t, url).FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		within(t, 10*time.Second, "a request is answered", func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			_, err := in.Request(ctx, q, nil)
+			return err == nil
+		})
+	})
+}

@@ -1,0 +1,262 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(crashWorkerEnv) != "" {
+		os.Exit(crashWorker())
+	}
+	redistest.Main(m)
+}
+
+func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
+	t.Helper()
+	mq, err := leanmq.Open(t.Context(), url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mq.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return mq
+}
+
+// rawClient is somebody else's program.
+func rawClient(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	opts, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opts)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func onRealRedis(t *testing.T) bool { return strings.HasSuffix(t.Name(), "/redis") }
+
+// eventually waits for cond and fails the test if it does not come true.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	within(t, 15*time.Second, what, cond)
+}
+
+func within(t testing.TB, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	for begin := time.Now(); !cond(); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > limit {
+			t.Fatalf("still not after %v: %s", limit, what)
+		}
+	}
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(15 * time.Second):
+		t.Fatalf("still not after 15 s: %s", what)
+		panic("unreachable")
+	}
+}
+
+// consumer is a Consume that runs.
+type consumer struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	result chan error
+	once   sync.Once
+	err    error
+}
+
+// consume starts a Consume that ends with the test, if stop does not end it
+// before.
+func consume(t testing.TB, q *leanmq.Queue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *consumer {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
+	go func() { c.result <- q.Consume(ctx, h, opts...) }()
+	t.Cleanup(func() { _ = c.stop() })
+	return c
+}
+
+// stop cancels the Consume and returns its result.
+func (c *consumer) stop() error {
+	c.t.Helper()
+	c.cancel()
+	return c.wait()
+}
+
+func (c *consumer) wait() error {
+	c.t.Helper()
+	c.once.Do(func() {
+		select {
+		case c.err = <-c.result:
+		case <-time.After(60 * time.Second):
+			c.err = errors.New("Consume does not return")
+			c.t.Error(c.err)
+		}
+	})
+	return c.err
+}
+
+// seen is what a handler saw of a message: the message itself is the handler's
+// only until it returns.
+type seen struct {
+	ID, Queue, Payload, Target, LastError string
+	Header                                leanmq.Header
+	Attempt, Deliveries                   int
+	SentAt, Deadline, At                  time.Time
+}
+
+func see(m *leanmq.Message) seen {
+	return seen{
+		ID: m.ID, Queue: m.Queue, Payload: string(m.Payload), Target: m.Target, LastError: m.LastError,
+		Header: maps.Clone(m.Header), Attempt: m.Attempt, Deliveries: m.Deliveries,
+		SentAt: m.SentAt, Deadline: m.Deadline, At: time.Now(),
+	}
+}
+
+// record notes what handlers see.
+type record struct {
+	mu  sync.Mutex
+	all []seen
+}
+
+// done is a handler that notes a message and is done.
+func (r *record) done(_ context.Context, m *leanmq.Message) error {
+	r.add(m)
+	return nil
+}
+
+func (r *record) add(m *leanmq.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, see(m))
+}
+
+func (r *record) list() []seen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
+}
+
+func (r *record) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+func (r *record) payloads() []string {
+	var out []string
+	for _, s := range r.list() {
+		out = append(out, s.Payload)
+	}
+	return out
+}
+
+func (r *record) wait(t testing.TB, n int) []seen {
+	t.Helper()
+	begin := time.Now()
+	for r.count() < n {
+		if time.Since(begin) > 15*time.Second {
+			t.Fatalf("%d messages were handled after 15 s, want %d", r.count(), n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return r.list()
+}
+
+func send(t testing.TB, q *leanmq.Queue, text string, opts ...leanmq.SendOption) string {
+	t.Helper()
+	id, err := q.Send(t.Context(), []byte(text), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func info(t testing.TB, q *leanmq.Queue) leanmq.QueueInfo {
+	t.Helper()
+	i, err := q.Info(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// becomesEmpty checks that the queue ends up without any message.
+func becomesEmpty(t testing.TB, q *leanmq.Queue) {
+	t.Helper()
+	var i leanmq.QueueInfo
+	for begin := time.Now(); time.Since(begin) < 15*time.Second; time.Sleep(time.Millisecond) {
+		if i = info(t, q); i.Ready+i.InFlight+i.Scheduled+i.Dead == 0 {
+			return
+		}
+	}
+	t.Fatalf("still not empty: %+v", i)
+}
+
+func deadLetters(t testing.TB, q *leanmq.Queue) []*leanmq.DeadLetter {
+	t.Helper()
+	var out []*leanmq.DeadLetter
+	for d, err := range q.DeadLetters(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// oneDead waits for the queue's only dead letter.
+func oneDead(t testing.TB, q *leanmq.Queue) *leanmq.DeadLetter {
+	t.Helper()
+	eventually(t, "a dead letter", func() bool { return info(t, q).Dead > 0 })
+	ds := deadLetters(t, q)
+	if len(ds) != 1 {
+		t.Fatalf("%d dead letters, want one", len(ds))
+	}
+	return ds[0]
+}
+
+// isInvalid checks that err names the field that is out of bounds, and where.
+func isInvalid(t testing.TB, err error, field string) {
+	t.Helper()
+	var bad *leanmq.InvalidError
+	var where *leanmq.Error
+	switch {
+	case !errors.Is(err, leanmq.ErrInvalid) || !errors.As(err, &bad) || !errors.As(err, &where):
+		t.Errorf("got %v, want an InvalidError of %s", err, field)
+	case bad.Field != field || bad.Rule == "":
+		t.Errorf("%v: the field is %q, want %q", err, bad.Field, field)
+	}
+}
+
+// quick is a retry policy for tests.
+var quick = leanmq.Retry(leanmq.RetryPolicy{MaxAttempts: 3, MinBackoff: 2 * time.Millisecond, MaxBackoff: 10 * time.Millisecond})
+
+// median of durations; one slow moment of the machine does not fail a test.
+func median(ds []time.Duration) time.Duration {
+	ds = slices.Sorted(slices.Values(ds))
+	return ds[len(ds)/2]
+}

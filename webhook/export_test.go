@@ -1,0 +1,8 @@
+package webhook
+
+import "time"
+
+// TendEvery is how often a service looks after itself while tests run.
+const TendEvery = time.Second
+
+func init() { tendEvery = TendEvery }

@@ -1,0 +1,196 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+	"github.com/leanmq/leanmq/webhook"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// patience is how long a test waits for what has to happen: long enough for a
+// loaded machine, because only a failing test waits for all of it.
+const patience = 15 * time.Second
+
+// open connects a process of its own.
+func open(t *testing.T, url string) *leanmq.Client {
+	t.Helper()
+	mq, err := leanmq.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mq.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return mq
+}
+
+// run starts a service and returns when it is ready. Stop ends it, at the latest
+// with the test, and checks that it drained.
+func run(t *testing.T, s *webhook.Service) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		t.Helper()
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := receive(t, ended); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	select {
+	case <-s.Ready():
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("Run: %v", err)
+	case <-time.After(patience):
+		t.Fatal("the service does not get ready")
+	}
+	return stop
+}
+
+func receive[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("no %T arrived", v)
+	}
+	return v
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for begin := time.Now(); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Since(begin) > patience {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// send sends from a process that may not know the routes yet.
+func send(t *testing.T, mq *leanmq.Client, path string, v any, opts ...leanmq.SendOption) (id string) {
+	t.Helper()
+	id, err := webhook.NewSender(mq).Send(t.Context(), path, v, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// inbox is how a caller waits for answers.
+func inbox(t *testing.T, mq *leanmq.Client) *leanmq.Inbox {
+	t.Helper()
+	in, err := mq.OpenInbox(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close() })
+	return in
+}
+
+// request sends to "METHOD /path?query" and waits for the answer.
+func request(t *testing.T, mq *leanmq.Client, in *leanmq.Inbox, target string, body []byte, opts ...leanmq.SendOption) *leanmq.Reply {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	path, _, _ := strings.Cut(target, "?")
+	method, path, _ := strings.Cut(path, " ")
+	route, err := webhook.Lookup(ctx, mq, method, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := in.Request(ctx, route.Queue, body, append(opts, leanmq.Target(target))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
+
+// problem is the problem details in a reply, as a client in any language would
+// read them.
+func problem(t *testing.T, r *leanmq.Reply) (p struct {
+	Type, Title, Detail string
+	Status              int
+	RequestID           string `json:"request_id"`
+	Fields              []webhook.FieldProblem
+},
+) {
+	t.Helper()
+	if ct := r.Header.Get("content-type"); ct != "application/problem+json" {
+		t.Errorf("content type %q, want application/problem+json", ct)
+	}
+	if err := json.Unmarshal(r.Payload, &p); err != nil {
+		t.Fatalf("%q is no problem: %v", r.Payload, err)
+	}
+	return p
+}
+
+// queue is the queue of the route that a request takes.
+func queue(t *testing.T, mq *leanmq.Client, method, path string) *leanmq.Queue {
+	t.Helper()
+	route, err := webhook.Lookup(t.Context(), mq, method, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return route.Queue
+}
+
+func info(t *testing.T, q *leanmq.Queue) leanmq.QueueInfo {
+	t.Helper()
+	i, err := q.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// settled waits until a queue holds nothing but dead letters, which it returns.
+func settled(t *testing.T, q *leanmq.Queue) []*leanmq.DeadLetter {
+	t.Helper()
+	until(t, "the queue "+q.Name()+" is empty", func() bool {
+		i := info(t, q)
+		return i.Ready+i.InFlight+i.Scheduled == 0
+	})
+	var dead []*leanmq.DeadLetter
+	for d, err := range q.DeadLetters(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead = append(dead, d)
+	}
+	return dead
+}
+
+// parked is the number of messages whose path nobody has registered.
+func parked(t *testing.T, mq *leanmq.Client) int64 {
+	t.Helper()
+	i := info(t, mq.Queue("unrouted"))
+	return i.Ready + i.Scheduled
+}
+
+// status is the status of a problem in err's chain, or 0.
+func status(err error) int {
+	var p *webhook.Problem
+	if errors.As(err, &p) {
+		return p.Status
+	}
+	return 0
+}
