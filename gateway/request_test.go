@@ -229,7 +229,9 @@ func TestLateReplyIsDropped(t *testing.T) {
 		}()
 		receive(t, began)
 		cancel()
-		receive(t, ended)
+		if err := receive(t, ended); err == nil {
+			t.Error("it has got a reply that was not sent yet")
+		}
 		close(goOn)
 		until(t, "the late reply is dropped", func() bool { return gw.Stats().Dropped == 1 })
 		if got, err := gateway.Request[string](t.Context(), gw, "/next", nil); got != "next" || err != nil {

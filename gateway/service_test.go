@@ -57,7 +57,7 @@ func serve(t *testing.T, url string) {
 		body, err := json.Marshal(list)
 		return &webhook.Response{Body: body}, err
 	})
-	s.Handle("/answer", func(_ context.Context, r *webhook.Request) (*webhook.Response, error) {
+	s.Handle("/answer", func(context.Context, *webhook.Request) (*webhook.Response, error) {
 		return &webhook.Response{
 			Status: 202,
 			Header: leanmq.Header{

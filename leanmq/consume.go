@@ -21,7 +21,7 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 	if err != nil {
 		return q.wrap("consume", "", err)
 	}
-	p := newPool(q, h, cfg, context.WithoutCancel(ctx))
+	p := newPool(context.WithoutCancel(ctx), q, h, cfg)
 	e, err := q.c.startEngine(p)
 	if err != nil {
 		return q.wrap("consume", "", err)

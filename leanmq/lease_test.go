@@ -14,7 +14,7 @@ import (
 
 func TestSlowHandlerKeepsItsMessage(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		const lease = 400 * time.Millisecond
+		const lease = 300 * time.Millisecond
 		q := open(t, url).Queue("jobs")
 		var got record
 		slow := func(ctx context.Context, m *leanmq.Message) error {

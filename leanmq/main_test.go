@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,8 +48,6 @@ func rawClient(t testing.TB, url string) *redis.Client {
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
-
-func onRealRedis(t *testing.T) bool { return strings.HasSuffix(t.Name(), "/redis") }
 
 // eventually waits for cond and fails the test if it does not come true.
 func eventually(t testing.TB, what string, cond func() bool) {

@@ -54,7 +54,7 @@ type pool struct {
 	inRead, hot bool
 }
 
-func newPool(q *Queue, h Handler, cfg consumeConfig, base context.Context) *pool {
+func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool {
 	p := &pool{
 		c: q.c, q: q, h: h, cfg: cfg, base: base,
 		log:     q.c.log.With().Str("queue", q.name).Logger(),

@@ -74,7 +74,7 @@ func TestNoMoreHandlersRunThanAllowed(t *testing.T) {
 // slow all of a sudden.
 func TestHeldMessagesKeepTheirLease(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		const lease = 400 * time.Millisecond
+		const lease = 300 * time.Millisecond
 		q := open(t, url).Queue("jobs")
 		var got, thief record
 		block := make(chan struct{})

@@ -246,7 +246,7 @@ func TestPullerDeliversDelayedMessagesInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		var late []time.Duration
-		for n := range 6 {
+		for n := range 4 {
 			delay := 150 * time.Millisecond
 			due := make(chan time.Time, 1)
 			later := func() {

@@ -103,13 +103,13 @@ func (s *scheduler) run(ctx context.Context) {
 		case <-t.C:
 		case <-s.wakeup:
 		}
-		now := time.Now()
-		due, next := s.due(now)
+		due, next := s.due(time.Now())
 		for len(due) > 0 {
 			n := min(len(due), promoteQueues)
 			s.promote(ctx, due[:n])
-			due = due[n:]
-			_, next = s.due(time.Now())
+			if due = due[n:]; len(due) == 0 {
+				due, next = s.due(time.Now()) // there may be more than one batch
+			}
 		}
 		t.Reset(max(time.Until(next), 0))
 	}

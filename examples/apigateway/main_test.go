@@ -142,7 +142,7 @@ func call(t *testing.T, method, url, body string) (int, map[string]any, http.Hea
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var v map[string]any
 	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
 		t.Fatalf("%s %s: %d: %v", method, url, resp.StatusCode, err)

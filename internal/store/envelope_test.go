@@ -202,7 +202,10 @@ func FuzzDecodeEnvelope(f *testing.F) {
 		{"p", "hello"},
 		{"p", "x", "i", "id", "a", "1", "t", "1700000000000", "x", "5", "u", "/a", "r", "k", "c", "c", "traceparent", "00"},
 		{"p", "x", "e", "boom", "f", "1", "l", "2", "w", "exhausted"},
-		{"p"}, {}, {"", ""}, {"p", "x", "a", "-9223372036854775808"},
+		{"p"},
+		{},
+		{"", ""},
+		{"p", "x", "a", "-9223372036854775808"},
 	} {
 		f.Add([]byte(strings.Join(seed, "\x1f")))
 	}

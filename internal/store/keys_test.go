@@ -112,9 +112,14 @@ func TestPrefixesShareNothing(t *testing.T) {
 // ids are remembered for them.
 func FuzzQueueName(f *testing.F) {
 	for _, s := range [][4]string{
-		{"/a/b", "/a_b", "1", "2"}, {"a", "a:b", "", "dlq"}, {"a:b", "b:a", "x:dedupe:y", "y"},
-		{"a:a", "a", "1", "1"}, {"inbox", "queues", "}", "{"}, {"é", "e\u0301", "\xff", ""},
-		{"a:dedupe", "a", "x", "dedupe:x"}, {"a:b:dlq", "a:b", "", ""},
+		{"/a/b", "/a_b", "1", "2"},
+		{"a", "a:b", "", "dlq"},
+		{"a:b", "b:a", "x:dedupe:y", "y"},
+		{"a:a", "a", "1", "1"},
+		{"inbox", "queues", "}", "{"},
+		{"é", "e\u0301", "\xff", ""},
+		{"a:dedupe", "a", "x", "dedupe:x"},
+		{"a:b:dlq", "a:b", "", ""},
 	} {
 		f.Add(s[0], s[1], s[2], s[3])
 	}

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -55,9 +54,6 @@ func rawClient(t *testing.T, url string) *redis.Client {
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
-
-// onRealRedis tells the subtests of redistest.ForEachStore apart.
-func onRealRedis(t *testing.T) bool { return strings.HasSuffix(t.Name(), "/redis") }
 
 // eventually waits for cond and fails the test if it does not come true.
 func eventually(t *testing.T, what string, cond func() bool) {

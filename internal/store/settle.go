@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -87,7 +88,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 	var firstErr error
 	for i, cmd := range cmds {
 		if i < len(st.Replies) {
-			if cmd.Err() == redis.Nil {
+			if errors.Is(cmd.Err(), redis.Nil) {
 				out.Dropped++
 			}
 			continue // a reply never fails the worker
