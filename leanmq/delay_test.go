@@ -156,23 +156,23 @@ func TestDelayedMessagesWaitForAConsumer(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		// More than one promotion moves.
-		if _, err := q.SendMany(t.Context(), make([][]byte, 1100), leanmq.Delay(time.Millisecond)); err != nil {
+		if _, err := q.SendMany(t.Context(), make([][]byte, 700), leanmq.Delay(time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
 		last := time.Now()
 		eventually(t, "they are due", func() bool { return time.Since(last) > 2*time.Millisecond })
-		if i := info(t, q); i.Scheduled != 1100 {
+		if i := info(t, q); i.Scheduled != 700 {
 			t.Errorf("%+v", i)
 		}
 		var got record
 		begin := time.Now()
 		consume(t, q, got.done)
-		got.wait(t, 1100)
+		got.wait(t, 700)
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		becomesEmpty(t, q)
-		if got.count() != 1100 {
+		if got.count() != 700 {
 			t.Errorf("%d were handled", got.count())
 		}
 	})
