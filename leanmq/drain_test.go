@@ -223,31 +223,31 @@ func TestHandlersAreCancelledWhenTheDrainTakesTooLong(t *testing.T) {
 }
 
 func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		running, finish, finished := make(chan struct{}), make(chan struct{}), make(chan struct{})
-		c := consume(t, q, func(context.Context, *leanmq.Message) error {
-			defer close(finished)
-			close(running)
-			<-finish
-			return nil
-		}, leanmq.DrainTimeout(50*time.Millisecond), leanmq.Lease(time.Hour))
-		send(t, q, "x")
-		receive(t, "the handler runs", running)
-		begin := time.Now()
-		if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
-			t.Errorf("%v", err)
-		}
-		if took := time.Since(begin); took > 5*time.Second {
-			t.Errorf("the drain took %v", took)
-		}
-		var got record
-		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
-		got.wait(t, 1) // the message goes on without it
-		close(finish)
-		receive(t, "the handler returns", finished)
-		becomesEmpty(t, q)
-	})
+	t.Parallel()
+	url := redistest.Server(t).URL()
+	q := open(t, url).Queue("jobs")
+	running, finish, finished := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c := consume(t, q, func(context.Context, *leanmq.Message) error {
+		defer close(finished)
+		close(running)
+		<-finish
+		return nil
+	}, leanmq.DrainTimeout(50*time.Millisecond), leanmq.Lease(time.Hour))
+	send(t, q, "x")
+	receive(t, "the handler runs", running)
+	begin := time.Now()
+	if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("the drain took %v", took)
+	}
+	var got record
+	consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
+	got.wait(t, 1) // the message goes on without it
+	close(finish)
+	receive(t, "the handler returns", finished)
+	becomesEmpty(t, q)
 }
 
 // ownedBy is how many messages are pending for a consumer.

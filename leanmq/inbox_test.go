@@ -390,22 +390,49 @@ func TestRequestReportsWhyItWasNotSent(t *testing.T) {
 }
 
 func TestInboxWorksAgainAfterAFlush(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		mq := open(t, url)
-		q := mq.Queue("jobs")
-		consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
-		in := openInbox(t, mq)
-		if _, err := in.Request(t.Context(), q, nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := rawClient(t, url).FlushAll(t.Context()).Err(); err != nil {
-			t.Fatal(err)
-		}
-		within(t, 10*time.Second, "a request is answered", func() bool {
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
-			_, err := in.Request(ctx, q, nil)
-			return err == nil
-		})
+	t.Parallel()
+	url := redistest.Server(t).URL()
+	mq := open(t, url)
+	q := mq.Queue("jobs")
+	consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
+	in := openInbox(t, mq)
+	if _, err := in.Request(t.Context(), q, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := rawClient(t, url).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, "a request is answered", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err := in.Request(ctx, q, nil)
+		return err == nil
 	})
+}
+
+// Whatever its reader was doing: traffic ends in the middle of some read.
+func TestInboxClosesAtOnce(t *testing.T) {
+	server := redistest.Server(t)
+	mq := open(t, server.URL())
+	q := mq.Queue("jobs")
+	consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
+	for round := range 30 {
+		in := openInbox(t, mq)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				if _, err := in.Request(t.Context(), q, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		begin := time.Now()
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Fatalf("round %d: it took %v to close", round, took)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package leanmq_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"maps"
 	"os"
 	"slices"
@@ -19,6 +20,11 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(crashWorkerEnv) != "" {
 		os.Exit(crashWorker())
+	}
+	flag.Parse()
+	// The parallel ones have servers of their own and mostly wait for them.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	redistest.Main(m)
 }

@@ -50,6 +50,14 @@ type retryAfter struct {
 func (r *retryAfter) Error() string { return r.err.Error() }
 func (r *retryAfter) Unwrap() error { return r.err }
 
+// HasVerdict reports whether err says by itself what is to become of the message:
+// it holds a Reject or a RetryAfter. For layers that judge errors of their own.
+func HasVerdict(err error) bool {
+	var reject *rejection
+	var after *retryAfter
+	return errors.As(err, &reject) || errors.As(err, &after)
+}
+
 // PanicError is a handler's panic as an error. It is retried like any other.
 type PanicError struct {
 	Value any

@@ -181,6 +181,7 @@ func TestBinding(t *testing.T) {
 		{"GET /search/7", `{"Shelf":8}`, nil, 422, "Shelf is unknown"},
 		{"PUT /update/7", `{"ID":"8","Tenant":"evil","name":"n","version":1}`, nil, 200, `{"ID":"7","Tenant":"","name":"n","version":1}`},
 		{"PUT /update/7?version=2", `{"name":"n","version":1}`, header{"x-tenant": "acme"}, 200, `{"ID":"7","Tenant":"acme","name":"n","version":2}`},
+		{"PUT /update/7?Name=evil&id=8&Tenant=evil", `{"name":"n","version":1}`, header{"name": "evil", "id": "8"}, 200, `{"ID":"7","Tenant":"","name":"n","version":1}`},
 		{"PUT /update/7", `{}`, nil, 422, "name is a required field"},
 
 		// Content types.

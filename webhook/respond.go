@@ -64,6 +64,8 @@ func fail(m *leanmq.Message, err error) error {
 		return err
 	}
 	switch {
+	case leanmq.HasVerdict(err):
+		return err
 	case p.clientsFault():
 		return leanmq.Reject(err)
 	case p.RetryAfter > 0:

@@ -250,6 +250,17 @@ func TestRetryAfterOfAProblemIsWhenItIsRetried(t *testing.T) {
 	})
 }
 
+// What the handler says explicitly counts for more than the status it puts it with.
+func TestExplicitVerdictWinsOverTheStatus(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		missing := leanmq.RetryAfter(10*time.Millisecond, webhook.NotFound("not there yet"))
+		attempts := failing(t, url, leanmq.RetryPolicy{}, missing)
+		send(t, open(t, url), "/orders", nil)
+		receive(t, attempts)
+		receive(t, attempts) // a 404 alone would be dead by now
+	})
+}
+
 // A handler that says when to try again keeps its caller waiting; one that only
 // tells the caller when to try again does not.
 func TestRetryWhileTheCallerWaits(t *testing.T) {

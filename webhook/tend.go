@@ -10,6 +10,10 @@ import (
 // long.
 var tendEvery = 5 * time.Second
 
+// tendPause is the least time between two looks: every parked message announces
+// itself, and a look reads all of them.
+const tendPause = 100 * time.Millisecond
+
 // tend keeps the service reachable while it runs: it registers its routes again
 // when a Redis has lost them, and adopts the messages that were parked.
 func (s *Service) tend(ctx context.Context) {
@@ -35,6 +39,10 @@ func (s *Service) tend(ctx context.Context) {
 		// A failure is mended by the next round; the consumers report outages.
 		again, _ := s.tendOnce(ctx)
 		t.Reset(again)
+		select {
+		case <-ctx.Done():
+		case <-time.After(tendPause):
+		}
 	}
 }
 

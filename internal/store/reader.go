@@ -65,6 +65,7 @@ func (s *Store) NewReader() *Reader {
 	r := &Reader{s: s}
 	opts := s.opts
 	opts.PoolSize = 1
+	opts.PipelinePoolSize = -1 // or pipelines get a connection of their own
 	opts.MinIdleConns = 0
 	opts.ReadTimeout = maxBlock + commandTimeout
 	before := opts.OnConnect
