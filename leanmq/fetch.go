@@ -3,6 +3,7 @@ package leanmq
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -179,6 +180,8 @@ func (f *fetcher) run(ctx context.Context) {
 			}
 		}
 		f.finish()
+		// The handlers first: issuing the next read takes longer than starting them.
+		runtime.Gosched()
 		switch {
 		case err == nil:
 			o.ok()
