@@ -1,9 +1,6 @@
 package leanmq
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Consume hands the queue's messages to h until ctx ends, and then drains: it
 // fetches no more, waits for running handlers up to [DrainTimeout], and hands
@@ -46,13 +43,11 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 func (p *pool) joinUntil(ctx context.Context) bool {
 	o := outage{log: p.log, what: "join"}
 	for ctx.Err() == nil {
-		err := p.join(ctx)
+		// Not ended by ctx: whoever may have joined has to leave.
+		err := p.join(context.WithoutCancel(ctx))
 		if err == nil {
 			o.ok()
 			return true
-		}
-		if errors.Is(err, context.Canceled) {
-			break
 		}
 		o.failed(ctx, err)
 	}

@@ -467,3 +467,20 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 		}
 	})
 }
+
+// The context may end while the consumer is still joining the group.
+func TestConsumerThatEndsWhileItJoinsLeavesTheGroup(t *testing.T) {
+	server := redistest.Server(t)
+	q := open(t, server.URL()).Queue("jobs")
+	for n := range 300 {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Duration(n)*2*time.Microsecond, cancel)
+		if err := q.Consume(ctx, new(record).done); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if i := info(t, q); i.Consumers != 0 {
+			t.Fatalf("round %d: %+v", n, i)
+		}
+	}
+}

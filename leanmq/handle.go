@@ -36,6 +36,9 @@ func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(p.base)
 	p.mu.Lock()
 	m.cancel = cancel
+	if m.lost { // just before
+		cancel(ErrLeaseLost)
+	}
 	p.mu.Unlock()
 	if m.Deadline.IsZero() {
 		return ctx, cancel
