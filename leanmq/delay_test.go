@@ -26,7 +26,7 @@ func punctual(t *testing.T, due map[string]time.Time, all []seen) {
 		}
 		late = append(late, d)
 	}
-	if m := median(late); m > 100*time.Millisecond {
+	if m := median(late); m > slack*100*time.Millisecond {
 		t.Errorf("half of them came more than %v late", m)
 	}
 }
@@ -79,7 +79,7 @@ func TestShortDelayOvertakesALongOne(t *testing.T) {
 			m := got.wait(t, n+1)[n]
 			late = append(late, m.At.Sub(due))
 		}
-		if m := median(late); m < -time.Millisecond || m > 100*time.Millisecond {
+		if m := median(late); m < -time.Millisecond || m > slack*100*time.Millisecond {
 			t.Errorf("late by %v", late)
 		}
 		if i := info(t, q); i.Scheduled != 1 {

@@ -89,15 +89,17 @@ func TestACallersCommandsStayInOrder(t *testing.T) {
 				return errors.Join(errs...)
 			}},
 			{"by script", func(q *store.Queue, es []store.Envelope) error {
-				var err error
 				for _, r := range q.SendIf(t.Context(), es, store.SendTerms{Limit: 1 << 30}) {
-					err = errors.Join(err, r.Err)
+					if r.Err != nil {
+						return r.Err
+					}
 				}
-				return err
+				return nil
 			}},
 		} {
 			q := queue(t, s, tt.name)
-			const callers, messages = 3, 700 // more than a batch
+			const callers = 3
+			messages := some(t, 700) // more than a batch
 			var wg sync.WaitGroup
 			for c := range callers {
 				wg.Go(func() {
@@ -247,7 +249,7 @@ func TestScriptsLoadedMeanwhileDoNotChangeTheOrder(t *testing.T) {
 				q := queue(t, open(t, url), fmt.Sprintf("q%d.%d", round, i))
 				queues = append(queues, q)
 				wg.Go(func() {
-					es := make([]store.Envelope, 500)
+					es := make([]store.Envelope, some(t, 500))
 					for n := range es {
 						es[n].Payload = fmt.Appendf(nil, "0 %d", n)
 					}
@@ -260,7 +262,7 @@ func TestScriptsLoadedMeanwhileDoNotChangeTheOrder(t *testing.T) {
 			}
 			wg.Wait()
 			for _, q := range queues {
-				checkOrder(t, q, 1, 500)
+				checkOrder(t, q, 1, some(t, 500))
 			}
 		}
 	})
