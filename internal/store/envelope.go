@@ -25,6 +25,12 @@ type Envelope struct {
 	FirstFailed int64  // f, ms
 	LastFailed  int64  // l, ms
 	Reason      string // w, why it is dead
+	History     string // h, packed: time in ms, worker, error of the last failed attempts
+	Policy      string // m, the message's own retry policy
+	OrderKey    string // k, messages with the same one are handled one after another
+	UniqueKey   string // q, no second message with the same one until this one is finished
+	Level       int64  // y, priority; 0 = normal
+	KeepResult  int64  // o, ms for which the result is kept; 0 = there is none
 	Header      []string
 }
 
@@ -55,6 +61,11 @@ func (e *Envelope) appendFields(args []any) []any {
 	str("u", e.Target)
 	str("r", e.Inbox)
 	str("c", e.Correlation)
+	str("m", e.Policy)
+	str("k", e.OrderKey)
+	str("q", e.UniqueKey)
+	num("y", e.Level)
+	num("o", e.KeepResult)
 	for _, h := range e.Header {
 		args = append(args, h)
 	}
@@ -130,6 +141,18 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 			e.LastFailed = num("l", v)
 		case 'w':
 			e.Reason = string(v)
+		case 'h':
+			e.History = string(v)
+		case 'm':
+			e.Policy = string(v)
+		case 'k':
+			e.OrderKey = string(v)
+		case 'q':
+			e.UniqueKey = string(v)
+		case 'y':
+			e.Level = num("y", v)
+		case 'o':
+			e.KeepResult = num("o", v)
 		}
 		// A letter from a newer version is passed over.
 	}
@@ -139,8 +162,8 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 	return e, errors.Join(errs...)
 }
 
-// unpackFields reads what pack in lib.lua wrote: "length:bytes" for each.
-func unpackFields(s string) ([][]byte, error) {
+// UnpackFields reads what pack in lib.lua wrote: "length:bytes" for each.
+func UnpackFields(s string) ([][]byte, error) {
 	var out [][]byte
 	for s != "" {
 		size, rest, ok := strings.Cut(s, ":")

@@ -169,7 +169,7 @@ func TestUnpackReadsWhatPackWrote(t *testing.T) {
 	for _, want := range [][]string{
 		{}, {""}, {"p", "x"}, {"p", "3:abc", "1:", ":"}, {"p", "\x00\xff\r\n", "", ""},
 	} {
-		got, err := unpackFields(pack(want...))
+		got, err := UnpackFields(pack(want...))
 		if err != nil || len(got) != len(want) {
 			t.Errorf("%q: %q, %v", want, got, err)
 			continue
@@ -181,7 +181,7 @@ func TestUnpackReadsWhatPackWrote(t *testing.T) {
 		}
 	}
 	for _, damaged := range []string{"1", "1:", "x:a", ":a", "-1:a", "3:ab", "1:a2:b", "99999999999:a"} {
-		if got, err := unpackFields(damaged); err == nil {
+		if got, err := UnpackFields(damaged); err == nil {
 			t.Errorf("%q: %q", damaged, got)
 		}
 	}

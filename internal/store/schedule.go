@@ -57,7 +57,7 @@ func (q *Queue) Scheduled(ctx context.Context, offset, n int) ([]Entry, error) {
 		}
 		token, _ := found[i].Member.(string)
 		e := Entry{Entry: token, Due: time.UnixMilli(int64(found[i].Score))}
-		fields, err := unpackFields(text)
+		fields, err := UnpackFields(text)
 		if err == nil {
 			e.Envelope, err = DecodeEnvelope(fields)
 		}
