@@ -30,11 +30,9 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 		return nil
 	}
 	stopKeeper := p.startKeeper()
-	e.fetch.add(p)
 	e.schedule.add(p)
 	<-ctx.Done()
 	e.schedule.remove(p)
-	e.fetch.remove(p)
 	return q.wrap("consume", "", p.drain(stopKeeper))
 }
 
@@ -44,7 +42,14 @@ func (p *pool) joinUntil(ctx context.Context) bool {
 	o := outage{log: p.log, what: "join"}
 	for ctx.Err() == nil {
 		// Not ended by ctx: whoever may have joined has to leave.
-		err := p.join(context.WithoutCancel(ctx))
+		background := context.WithoutCancel(ctx)
+		err := p.setLimits(background)
+		if err == nil {
+			err = p.join(background)
+		}
+		if err == nil {
+			err = p.lookAtSettings(background) // from here on it fetches
+		}
 		if err == nil {
 			o.ok()
 			return true
@@ -54,13 +59,38 @@ func (p *pool) joinUntil(ctx context.Context) bool {
 	return false
 }
 
+// setLimits sets the queue's limits, if the consumer has some.
+func (p *pool) setLimits(ctx context.Context) error {
+	if p.cfg.limits == nil {
+		return nil
+	}
+	return p.q.sq.SetLimits(ctx, p.cfg.limits.stored())
+}
+
+// join joins the groups of all the queue's levels.
 func (p *pool) join(ctx context.Context) error {
-	epoch, err := p.q.sq.Join(ctx, p.c.instance)
+	for _, s := range p.levels() {
+		if err := s.join(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) join(ctx context.Context) error {
+	epoch, err := s.q.Join(ctx, s.p.c.instance)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	p.epoch = epoch
-	p.mu.Unlock()
+	s.p.mu.Lock()
+	s.p.epoch = epoch
+	s.p.mu.Unlock()
 	return nil
+}
+
+// levels returns the sources in use.
+func (p *pool) levels() []*source {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sources // appended to, never changed
 }

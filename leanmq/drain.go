@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
 )
 
 const (
@@ -13,9 +15,10 @@ const (
 	settleGrace = 3 * time.Second
 )
 
-// drain hands back what no handler has seen and waits for the running handlers,
-// whose leases the keeper renews until then. Fetching has stopped before.
+// drain stops fetching, hands back what no handler has seen and waits for the
+// running handlers, whose leases the keeper renews until then.
 func (p *pool) drain(stopKeeper func()) error {
+	p.stopFetching()
 	unseen := p.stop()
 	var handingBack sync.WaitGroup
 	handingBack.Go(func() { p.handBack(unseen) })
@@ -33,33 +36,57 @@ func (p *pool) drain(stopKeeper func()) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), settleGrace)
 	defer cancel()
-	if n, rerr := p.q.sq.Release(ctx, p.c.instance); rerr != nil {
-		p.log.Warn().Err(rerr).Msg("could not hand messages back; they are redelivered after the lease")
-	} else if n > 0 {
+	n := 0
+	for _, s := range p.levels() {
+		released, rerr := s.q.Release(ctx, p.c.instance)
+		if rerr != nil {
+			p.log.Warn().Err(rerr).Msg("could not hand messages back; they are redelivered after the lease")
+			break
+		}
+		n += released
+	}
+	if n > 0 {
 		p.log.Info().Int("messages", n).Msg("handed back")
 	}
 	return err
 }
 
-// stop makes the pool start no further handler. It lets go of the messages that
-// wait for one and returns their entry ids.
-func (p *pool) stop() (unseen []string) {
+// stop makes the pool start no further handler.
+func (p *pool) stop() (unseen unseenMessages) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopping = true
-	for m := p.ready.pop(); m != nil; m = p.ready.pop() {
-		unseen = append(unseen, m.entry)
-		p.releaseLocked(m)
+	return p.unseenLocked()
+}
+
+// unseenMessages are entry ids by level.
+type unseenMessages [store.Levels][]string
+
+// unseenLocked lets go of the messages that wait for a worker.
+func (p *pool) unseenLocked() (unseen unseenMessages) {
+	for level := range p.ready {
+		for m := p.ready[level].pop(); m != nil; m = p.ready[level].pop() {
+			unseen[level] = append(unseen[level], m.entry)
+			p.releaseLocked(m)
+		}
 	}
 	return unseen
 }
 
 // handBack hands messages back at once: they must not wait for slow handlers. If
-// it fails, the end of the drain does it.
-func (p *pool) handBack(entries []string) {
+// it fails, the end of the drain does it, or their lease runs out.
+func (p *pool) handBack(unseen unseenMessages) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleGrace)
 	defer cancel()
-	if n, err := p.q.sq.HandBack(ctx, p.c.instance, entries); err == nil && n > 0 {
+	n := 0
+	for _, s := range p.levels() {
+		back, err := s.q.HandBack(ctx, p.c.instance, unseen[s.level])
+		if err != nil {
+			return
+		}
+		n += back
+	}
+	if n > 0 {
 		p.log.Info().Int("messages", n).Msg("handed back")
 	}
 }

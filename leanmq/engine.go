@@ -58,12 +58,16 @@ func (e *engine) notice(c *Client) func(string) {
 			e.schedule.wakeAll()
 		case "due":
 			e.schedule.wake(queue)
-		case "released":
+		case "released", "control":
 			c.mu.Lock()
 			p := e.pools[queue]
 			c.mu.Unlock()
-			if p != nil {
+			switch {
+			case p == nil:
+			case kind == "released":
 				p.reclaimSoon()
+			default:
+				p.lookSoon()
 			}
 		}
 	}

@@ -34,6 +34,9 @@ var (
 	// ErrExpired: the message's time is up. It is the cause of the handler's
 	// context.
 	ErrExpired = errors.New("message expired")
+	// ErrCanceled: somebody canceled the message. It is the cause of the handler's
+	// context.
+	ErrCanceled = errors.New("message canceled")
 	// ErrDrainTimeout: handlers were still running when DrainTimeout was over.
 	// It is the cause of their contexts and the result of Consume.
 	ErrDrainTimeout = errors.New("drain timeout")

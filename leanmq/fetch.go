@@ -22,13 +22,13 @@ const readWait = 2 * time.Second
 type fetcher struct {
 	c      *Client
 	reader *store.Reader
-	wake   chan struct{} // a pool wants messages while no read is under way
+	wake   chan struct{} // a source wants messages while no read is under way
 	cancel context.CancelFunc
 	done   chan struct{}
 	helper sync.WaitGroup // interrupters
 
 	mu           sync.Mutex
-	pools        []*pool
+	sources      []*source
 	reads        uint64 // finished ones
 	reading      bool
 	blocked      bool // the read under way may block
@@ -47,24 +47,43 @@ func newFetcher(c *Client) *fetcher {
 	return f
 }
 
-func (f *fetcher) add(p *pool) {
+func (f *fetcher) add(s *source) {
 	f.mu.Lock()
-	f.pools = append(f.pools, p)
+	f.sources = append(f.sources, s)
 	f.mu.Unlock()
-	f.poke(p)
+	f.poke(s)
 }
 
-// remove makes sure that nothing is delivered to the pool any more.
-func (f *fetcher) remove(p *pool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, x := range f.pools {
-		if x == p {
-			f.pools = append(f.pools[:i:i], f.pools[i+1:]...)
-			break
+// ensure adds those of the sources that are not there yet.
+func (f *fetcher) ensure(sources []*source) {
+	for _, s := range sources {
+		f.mu.Lock()
+		there := slices.Contains(f.sources, s)
+		f.mu.Unlock()
+		if !there {
+			f.add(s)
 		}
 	}
-	for this := f.reads; f.reading && p.inRead && f.reads == this; {
+}
+
+// remove makes sure that nothing more is delivered from these sources.
+func (f *fetcher) remove(sources []*source) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sources = slices.DeleteFunc(f.sources, func(s *source) bool { return slices.Contains(sources, s) })
+	f.waitReadLocked(sources)
+}
+
+// passBy waits until the read under way, if these sources are part of it, is over.
+func (f *fetcher) passBy(sources []*source) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waitReadLocked(sources)
+}
+
+func (f *fetcher) waitReadLocked(sources []*source) {
+	inRead := func(s *source) bool { return s.inRead }
+	for this := f.reads; f.reading && f.reads == this && slices.ContainsFunc(sources, inRead); {
 		if f.blocked {
 			f.interruptLocked()
 		}
@@ -72,7 +91,7 @@ func (f *fetcher) remove(p *pool) {
 	}
 }
 
-// close stops the fetcher; its pools are gone before.
+// close stops the fetcher; its sources are gone before.
 func (f *fetcher) close() {
 	f.cancel()
 	f.mu.Lock()
@@ -85,9 +104,9 @@ func (f *fetcher) close() {
 	_ = f.reader.Close()
 }
 
-// poke tells the fetcher that the pool may want messages again.
-func (f *fetcher) poke(p *pool) {
-	if p.credit() == 0 {
+// poke tells the fetcher that the source may want messages again.
+func (f *fetcher) poke(s *source) {
+	if s.p.credit(s.level) == 0 {
 		return
 	}
 	f.mu.Lock()
@@ -98,7 +117,7 @@ func (f *fetcher) poke(p *pool) {
 		case f.wake <- struct{}{}:
 		default:
 		}
-	case !p.inRead:
+	case !s.inRead && slices.Contains(f.sources, s):
 		f.interruptLocked()
 	}
 }
@@ -129,29 +148,29 @@ func (f *fetcher) interruptLocked() {
 
 // pass is one read of several queues.
 type pass struct {
-	pools  []*pool
-	queues []*store.Queue
-	epochs []string
-	got    [][]store.Entry
-	count  int
+	sources []*source
+	queues  []*store.Queue
+	epochs  []string
+	got     [][]store.Entry
+	count   int
 }
 
-func (ps *pass) add(p *pool, credit int) {
-	if len(ps.pools) == 0 || credit < ps.count {
+func (ps *pass) add(s *source, credit int) {
+	if len(ps.sources) == 0 || credit < ps.count {
 		ps.count = credit
 	}
-	ps.pools = append(ps.pools, p)
-	ps.queues = append(ps.queues, p.q.sq)
-	ps.epochs = append(ps.epochs, p.currentEpoch())
-	if len(ps.got) < len(ps.pools) {
+	ps.sources = append(ps.sources, s)
+	ps.queues = append(ps.queues, s.q)
+	ps.epochs = append(ps.epochs, s.p.currentEpoch())
+	if len(ps.got) < len(ps.sources) {
 		ps.got = append(ps.got, nil)
 	}
 }
 
 // reset empties the pass; what it grew to is kept for the next one.
 func (ps *pass) reset() {
-	clear(ps.pools)
-	ps.pools, ps.queues, ps.epochs = ps.pools[:0], ps.queues[:0], ps.epochs[:0]
+	clear(ps.sources)
+	ps.sources, ps.queues, ps.epochs = ps.sources[:0], ps.queues[:0], ps.epochs[:0]
 }
 
 func (f *fetcher) run(ctx context.Context) {
@@ -163,7 +182,7 @@ func (f *fetcher) run(ctx context.Context) {
 		hot = f.plan(&together, hot)
 		var err error
 		switch {
-		case len(hot) == 0 && len(together.pools) == 0:
+		case len(hot) == 0 && len(together.sources) == 0:
 			select {
 			case <-ctx.Done():
 			case <-f.wake:
@@ -172,7 +191,7 @@ func (f *fetcher) run(ctx context.Context) {
 		case len(hot) == 0:
 			err = f.read(ctx, &together, readWait)
 		default:
-			if len(together.pools) > 0 {
+			if len(together.sources) > 0 {
 				err = f.read(ctx, &together, 0)
 			}
 			for i := 0; i < len(hot) && err == nil; i++ {
@@ -203,21 +222,21 @@ func (f *fetcher) plan(together *pass, hot []pass) []pass {
 	hot = hot[:0]
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, p := range f.pools {
-		credit := p.credit()
-		p.inRead = credit > 0
+	for _, s := range f.sources {
+		credit := s.p.credit(s.level)
+		s.inRead = credit > 0
 		switch {
 		case credit == 0:
-		case p.hot:
+		case s.hot:
 			hot = slices.Grow(hot, 1)[:len(hot)+1] // with what was there before
 			one := &hot[len(hot)-1]
 			one.reset()
-			one.add(p, credit)
+			one.add(s, credit)
 		default:
-			together.add(p, credit)
+			together.add(s, credit)
 		}
 	}
-	f.reading = len(hot)+len(together.pools) > 0
+	f.reading = len(hot)+len(together.sources) > 0
 	f.blocked = f.reading && len(hot) == 0
 	return hot
 }
@@ -235,11 +254,11 @@ func (f *fetcher) read(ctx context.Context, ps *pass, wait time.Duration) error 
 	err := f.reader.Read(ctx, f.c.instance, ps.queues, ps.count, wait, func(q int, e store.Entry) {
 		ps.got[q] = append(ps.got[q], e)
 	})
-	for i, p := range ps.pools {
+	for i, s := range ps.sources {
 		if len(ps.got[i]) > 0 {
-			p.deliver(ps.got[i], ps.epochs[i])
+			s.p.deliver(s, ps.got[i], ps.epochs[i])
 		}
-		p.hot = len(ps.got[i]) == ps.count
+		s.hot = len(ps.got[i]) == ps.count
 		clear(ps.got[i])
 		ps.got[i] = ps.got[i][:0]
 	}
@@ -249,10 +268,10 @@ func (f *fetcher) read(ctx context.Context, ps *pass, wait time.Duration) error 
 // rejoin makes the group of every queue again.
 func (f *fetcher) rejoin(ctx context.Context) {
 	f.mu.Lock()
-	pools := append([]*pool(nil), f.pools...)
+	sources := slices.Clone(f.sources)
 	f.mu.Unlock()
-	for _, p := range pools {
-		if err := p.join(ctx); err != nil {
+	for _, s := range sources {
+		if err := s.join(ctx); err != nil {
 			return // the next read fails again
 		}
 	}

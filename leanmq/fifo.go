@@ -8,6 +8,8 @@ type fifo struct {
 
 func (f *fifo) push(m *Message) { f.items = append(f.items, m) }
 
+func (f *fifo) empty() bool { return f.head == len(f.items) }
+
 func (f *fifo) pop() *Message {
 	if f.head == len(f.items) {
 		return nil

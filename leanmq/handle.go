@@ -14,6 +14,10 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
 		return 1 // the zero verdict is done
 	}
+	if p.cancels.Load() && p.isCanceled(m) {
+		p.dropCanceled(m)
+		return 1
+	}
 	ctx, cancel := p.context(m)
 	err := call(ctx, p.h, m)
 	took = max(time.Since(start), 1)
@@ -39,6 +43,9 @@ func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
 	if m.lost { // just before
 		cancel(ErrLeaseLost)
 	}
+	if _, ok := p.canceled[m.ID]; ok {
+		cancel(ErrCanceled)
+	}
 	p.mu.Unlock()
 	if m.Deadline.IsZero() {
 		return ctx, cancel
@@ -63,6 +70,9 @@ func call(ctx context.Context, h Handler, m *Message) (err error) {
 // judge decides on a failed attempt.
 func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrCanceled):
+		p.dropCanceled(m)
+		return
 	case errors.Is(cause, ErrDrainTimeout):
 		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
 		return

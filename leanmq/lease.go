@@ -43,6 +43,11 @@ func (p *pool) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.reclaim:
+		case <-p.control:
+			if err := p.lookAtSettings(ctx); err != nil {
+				p.settingsUnknown()
+			}
+			continue
 		case <-t.C:
 			t.Reset(every)
 			p.renew(ctx)
@@ -56,8 +61,10 @@ func (p *pool) keep(ctx context.Context) {
 		p.takeOver(ctx)
 		if time.Since(reaped) > consumerGone/2 {
 			reaped = time.Now()
-			if n, err := p.q.sq.Reap(ctx, consumerGone); err == nil && n > 0 {
-				p.log.Debug().Int("consumers", n).Msg("removed consumers that are gone")
+			for _, s := range p.levels() {
+				if n, err := s.q.Reap(ctx, consumerGone); err == nil && n > 0 {
+					p.log.Debug().Int("consumers", n).Msg("removed consumers that are gone")
+				}
 			}
 		}
 	}
@@ -66,18 +73,24 @@ func (p *pool) keep(ctx context.Context) {
 // renew renews the lease of everything held, and ends the handlers of what
 // turns out to be lost.
 func (p *pool) renew(ctx context.Context) {
+	for _, s := range p.levels() {
+		p.renewLevel(ctx, s)
+	}
+}
+
+func (p *pool) renewLevel(ctx context.Context, s *source) {
 	p.mu.Lock()
-	held := make([]*Message, 0, p.nheld)
-	ids := make([]string, 0, p.nheld)
+	held := make([]*Message, 0, p.at[s.level])
+	ids := make([]string, 0, p.at[s.level])
 	for m := p.held.next; m != &p.held; m = m.next {
-		if !m.settling {
+		if !m.settling && m.source == s {
 			held, ids = append(held, m), append(ids, m.entry)
 		}
 	}
 	p.mu.Unlock()
 	for len(ids) > 0 {
 		n := min(len(ids), store.MaxRenew)
-		epoch, lost, err := p.q.sq.Renew(ctx, p.c.instance, ids[:n])
+		epoch, lost, err := s.q.Renew(ctx, p.c.instance, ids[:n])
 		if err != nil {
 			return // the next tick tries again; the fetcher reports outages
 		}
@@ -112,27 +125,36 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) {
 // takeOver reclaims messages as long as there are some and workers are free. What
 // is left is taken when there is room again.
 func (p *pool) takeOver(ctx context.Context) {
+	p.owed.Store(true)
+	for _, s := range p.levels() {
+		if !p.takeOverLevel(ctx, s) {
+			return // the next tick tries again
+		}
+	}
+	p.owed.Store(false)
+}
+
+// takeOverLevel reports whether nothing is left to take over.
+func (p *pool) takeOverLevel(ctx context.Context, s *source) bool {
 	for {
-		p.owed.Store(true)
-		n := min(p.credit(), reclaimBatch)
+		n := min(p.credit(s.level), reclaimBatch)
 		if n == 0 {
-			return
+			return false
 		}
 		epoch := p.currentEpoch()
-		entries, buried, err := p.q.sq.Reclaim(ctx, p.c.instance, p.cfg.Lease, n, p.cfg.MaxDeliveries)
+		entries, buried, err := s.q.Reclaim(ctx, p.c.instance, p.cfg.Lease, n, p.cfg.MaxDeliveries)
 		if err != nil {
-			return // the next tick tries again
+			return false
 		}
 		if buried > 0 {
 			p.log.Error().Int("messages", buried).Str("reason", ReasonCrashed).Msg("dead-lettered")
 		}
 		if len(entries) > 0 {
 			p.log.Info().Int("messages", len(entries)).Msg("took over messages of workers that are gone")
-			p.deliver(entries, epoch)
+			p.deliver(s, entries, epoch)
 		}
 		if len(entries)+buried < n {
-			p.owed.Store(false)
-			return
+			return true
 		}
 	}
 }

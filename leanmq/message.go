@@ -44,6 +44,13 @@ type Message struct {
 	correlation string
 	reply       *Reply
 	malformed   error
+	source      *source // the level it came from
+	orderKey    string
+	uniqueKey   string
+	keepResult  time.Duration
+	result      []byte
+	progressed  bool
+	counter     string // of the queue, to count it when it is settled
 
 	// While it is held by a pool.
 	next, prev *Message
@@ -66,6 +73,9 @@ func newMessage(queue string, e *store.Entry) *Message {
 		inbox:       e.Inbox,
 		correlation: e.Correlation,
 		malformed:   e.Malformed,
+		orderKey:    e.OrderKey,
+		uniqueKey:   e.UniqueKey,
+		keepResult:  time.Duration(e.KeepResult) * time.Millisecond,
 	}
 	if m.ID == "" {
 		m.ID = e.Entry

@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-playground/validator/v10"
 	"github.com/rs/zerolog"
+
+	"github.com/leanmq/leanmq/internal/store"
 )
 
 // An Option configures a client.
@@ -37,6 +39,15 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
+	weights       [store.Levels]int // zero: strict
+	limits        *Limits
+	err           error // of an option
+}
+
+func (c *consumeConfig) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
 }
 
 // consumeConfig applies options to the defaults and checks what comes out.
@@ -53,6 +64,9 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	cfg.Retry = cfg.Retry.withDefaults()
 	if q.err != nil {
 		return cfg, q.err
+	}
+	if cfg.err != nil {
+		return cfg, cfg.err
 	}
 	return cfg, check(&cfg)
 }

@@ -35,22 +35,38 @@ type pool struct {
 
 	fetch   *fetcher
 	reclaim chan struct{} // asks the keeper to reclaim now
+	control chan struct{} // asks the keeper to look at the queue's settings now
 
 	abandoned atomic.Bool // stop trying to settle
+	cancels   atomic.Bool // canceled is not empty
 	owed      atomic.Bool // there may be more to reclaim than there was room for
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
-	ready    fifo
+	ready    [store.Levels]fifo
+	pick     picker
 	held     Message // ring of all messages held
 	nheld    int
+	at       [store.Levels]int // nheld by level
 	workers  int
 	average  time.Duration // of the handler's run time
 	settles  []*Message
 	settling bool
 	stopping bool
-	changed  chan struct{} // closed and replaced while stopping
-	// fetcher's own, guarded by its lock
+	changed  chan struct{}       // closed and replaced while stopping
+	sources  []*source           // the queue's levels in use; the first is the normal one
+	settings store.Control       // what the queue's settings were when last looked at
+	taker    *taker              // fetches while the queue has limits
+	canceled map[string]struct{} // ids that were canceled
+}
+
+// source is the stream of one priority level of a pool's queue.
+type source struct {
+	p     *pool
+	q     *store.Queue
+	level int
+	// The fetcher's own, guarded by its lock: it is part of the read under way;
+	// it filled its last read.
 	inRead, hot bool
 }
 
@@ -59,8 +75,11 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 		c: q.c, q: q, h: h, cfg: cfg, base: base,
 		log:     q.c.log.With().Str("queue", q.name).Logger(),
 		reclaim: make(chan struct{}, 1),
+		control: make(chan struct{}, 1),
 		changed: make(chan struct{}),
+		pick:    picker{weights: cfg.weights},
 	}
+	p.sources = []*source{{p: p, q: q.sq}}
 	p.held.next, p.held.prev = &p.held, &p.held
 	return p
 }
@@ -69,26 +88,46 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 // it wants more: refilling half at a time keeps the batches large.
 func (p *pool) limit() (limit, low int) {
 	spare := 0
-	if p.average > 0 {
+	if p.average > 0 && p.taker == nil { // what is taken counts against the queue's limits
 		spare = min(int(int64(p.cfg.Concurrency)*int64(prefetchTime)/int64(p.average)), maxPrefetch)
 	}
 	limit = p.cfg.Concurrency + spare
 	return limit, limit - min(spare/2, maxFetch)
 }
 
-// credit is how many more messages the pool wants now.
-func (p *pool) credit() int {
+// credit is how many more messages of a level the pool wants now. Less urgent
+// ones that it holds do not count: they must not keep more urgent ones out.
+func (p *pool) credit(level int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.creditLocked()
-}
-
-func (p *pool) creditLocked() int {
-	limit, low := p.limit()
-	if p.stopping || p.nheld >= low {
+	if p.stopping || p.settings.Paused {
 		return 0
 	}
-	return min(limit-p.nheld, maxFetch)
+	held := p.nheld
+	if len(p.sources) > 1 {
+		for _, less := range lessUrgent(level) {
+			held -= p.at[less]
+		}
+	}
+	limit, low := p.limit()
+	if held >= low {
+		return 0
+	}
+	return min(limit-held, maxFetch)
+}
+
+// poke tells whoever fetches for the pool that it may want messages again.
+func (p *pool) poke() {
+	p.mu.Lock()
+	t, sources := p.taker, p.sources
+	p.mu.Unlock()
+	if t != nil {
+		t.poke()
+		return
+	}
+	for _, s := range sources {
+		p.fetch.poke(s)
+	}
 }
 
 // currentEpoch is the epoch that messages read from now on are owned under.
@@ -98,25 +137,26 @@ func (p *pool) currentEpoch() string {
 	return p.epoch
 }
 
-// deliver takes entries that were read, or reclaimed, under epoch.
-func (p *pool) deliver(entries []store.Entry, epoch string) {
+// deliver takes entries of a level that were read, or reclaimed, under epoch.
+func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for m := range messages(p.q.name, entries) {
+		m.epoch, m.source = epoch, s
 		if p.holds(m) {
 			continue // reclaimed from ourselves while it runs
 		}
-		m.epoch = epoch
 		m.next, m.prev = &p.held, p.held.prev
 		m.prev.next, m.next.prev = m, m
 		p.nheld++
+		p.at[s.level]++
 		if m.malformed != nil {
 			m.verdict = verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()}
 			m.Attempt = 0 // no handler sees it
 			p.settleLocked(m)
 			continue
 		}
-		p.ready.push(m)
+		p.ready[s.level].push(m)
 		if p.workers < p.cfg.Concurrency {
 			p.workers++
 			go p.work()
@@ -131,7 +171,7 @@ func (p *pool) holds(m *Message) bool {
 		return false
 	}
 	for h := p.held.next; h != &p.held; h = h.next {
-		if h.entry == m.entry {
+		if h.entry == m.entry && h.source == m.source {
 			return true
 		}
 	}
@@ -143,14 +183,23 @@ func (p *pool) releaseLocked(m *Message) {
 	m.prev.next, m.next.prev = m.next, m.prev
 	m.next, m.prev = nil, nil
 	p.nheld--
+	p.at[m.source.level]--
 	p.signalLocked()
+}
+
+// next is the message to handle next, or nil.
+func (p *pool) next() *Message {
+	if len(p.sources) == 1 {
+		return p.ready[0].pop()
+	}
+	return p.pick.next(&p.ready)
 }
 
 // work runs handlers until no message waits.
 func (p *pool) work() {
 	p.mu.Lock()
 	for !p.stopping {
-		m := p.ready.pop()
+		m := p.next()
 		if m == nil {
 			break
 		}

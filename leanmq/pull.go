@@ -109,8 +109,8 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 		switch {
 		case ctx.Err() != nil:
 			wait = 0
-		case due[0] >= 0:
-			wait = min(wait, max(due[0], time.Millisecond))
+		case due[0].Next >= 0:
+			wait = min(wait, max(due[0].Next, time.Millisecond))
 		}
 		err = p.reader.Read(background, p.name, []*store.Queue{p.q.sq}, n, wait, func(_ int, e store.Entry) {
 			entries = append(entries, e)

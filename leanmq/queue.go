@@ -73,8 +73,10 @@ type QueueInfo struct {
 	Ready     int64  `json:"ready"`
 	InFlight  int64  `json:"in_flight"`
 	Scheduled int64  `json:"scheduled"` // delayed sends and waiting retries
+	Blocked   int64  `json:"blocked"`   // waiting for another one with their ordering key
 	Dead      int64  `json:"dead"`
 	Consumers int64  `json:"consumers"`
+	Paused    bool   `json:"paused"`
 }
 
 // Info counts what is in the queue now. A queue that does not exist is empty.
@@ -89,7 +91,8 @@ func (q *Queue) Info(ctx context.Context) (QueueInfo, error) {
 func newQueueInfo(name string, i store.Info) QueueInfo {
 	return QueueInfo{
 		Name: name, Ready: i.Ready, InFlight: i.InFlight,
-		Scheduled: i.Scheduled, Dead: i.Dead, Consumers: i.Consumers,
+		Scheduled: i.Scheduled, Blocked: i.Blocked, Dead: i.Dead, Consumers: i.Consumers,
+		Paused: i.Paused,
 	}
 }
 

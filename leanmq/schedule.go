@@ -30,6 +30,7 @@ type scheduler struct {
 	mu   sync.Mutex
 	next map[*store.Queue]time.Time // when to look again
 	name map[string]*store.Queue
+	pool map[*store.Queue]*pool
 }
 
 func newScheduler(c *Client) *scheduler {
@@ -38,6 +39,7 @@ func newScheduler(c *Client) *scheduler {
 		c: c, cancel: cancel,
 		wakeup: make(chan struct{}, 1), done: make(chan struct{}),
 		next: map[*store.Queue]time.Time{}, name: map[string]*store.Queue{},
+		pool: map[*store.Queue]*pool{},
 	}
 	go s.run(ctx)
 	return s
@@ -47,6 +49,7 @@ func (s *scheduler) add(p *pool) {
 	s.mu.Lock()
 	s.next[p.q.sq] = time.Time{}
 	s.name[p.q.name] = p.q.sq
+	s.pool[p.q.sq] = p
 	s.mu.Unlock()
 	s.poke()
 }
@@ -56,6 +59,7 @@ func (s *scheduler) remove(p *pool) {
 	defer s.mu.Unlock()
 	delete(s.next, p.q.sq)
 	delete(s.name, p.q.name)
+	delete(s.pool, p.q.sq)
 }
 
 func (s *scheduler) close() {
@@ -141,7 +145,7 @@ func (s *scheduler) promote(ctx context.Context, queues []*store.Queue) {
 		}
 	}
 	s.mu.Unlock()
-	wait, err := s.c.s.Promote(ctx, queues, promoteBatch)
+	stand, err := s.c.s.Promote(ctx, queues, promoteBatch)
 	if err != nil {
 		return
 	}
@@ -150,8 +154,12 @@ func (s *scheduler) promote(ctx context.Context, queues []*store.Queue) {
 	defer s.mu.Unlock()
 	for i, q := range queues {
 		at, ok := s.next[q]
-		if ok && wait[i] >= 0 && now.Add(wait[i]).Before(at) {
-			s.next[q] = now.Add(wait[i])
+		if !ok {
+			continue
 		}
+		if next := stand[i].Next; next >= 0 && now.Add(next).Before(at) {
+			s.next[q] = now.Add(next)
+		}
+		s.pool[q].settingsAre(stand[i].Control)
 	}
 }

@@ -21,6 +21,11 @@ type sendConfig struct {
 	ttl    time.Duration
 	terms  store.SendTerms
 	window time.Duration
+	level  int
+	order  string
+	unique string
+	digest bool // unique by payload
+	keep   time.Duration
 	err    error
 }
 
@@ -146,14 +151,24 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	if c.id != "" {
 		c.terms.Window = c.window
 	}
-	if c.terms.Delay > 0 || !c.terms.Due.IsZero() {
+	if c.terms.Delay > 0 || !c.terms.Due.IsZero() || c.order != "" {
 		c.terms.Token = rand.Text()
 	}
+	if c.unique != "" && c.digest {
+		c.fail(invalid("Unique", "and UniquePayload exclude each other"))
+	}
+	c.terms.Scripted = c.level != 0 || c.order != "" || c.unique != "" || c.digest
 	return c, c.err
 }
 
 func (c *sendConfig) envelope(payload []byte) store.Envelope {
-	e := store.Envelope{Payload: payload, ID: c.id, Target: c.target}
+	e := store.Envelope{
+		Payload: payload, ID: c.id, Target: c.target,
+		Level: int64(c.level), OrderKey: c.order, UniqueKey: c.unique, KeepResult: c.keep.Milliseconds(),
+	}
+	if c.digest {
+		e.UniqueKey = payloadKey(payload)
+	}
 	if c.ttl > 0 {
 		e.TTL = max(c.ttl.Milliseconds(), 1)
 	}

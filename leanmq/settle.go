@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"context"
+	"slices"
 
 	"github.com/leanmq/leanmq/internal/store"
 )
@@ -38,23 +39,30 @@ func (p *pool) settle() {
 		batch, p.settles = p.settles, batch[:0]
 		p.mu.Unlock()
 
-		p.settleBatch(batch, &o)
+		for _, s := range p.levels() {
+			p.settleBatch(s, batch, &o)
+		}
 		clear(batch)
-		p.fetch.poke(p)
-		if p.owed.Load() && p.credit() > 0 {
+		p.poke()
+		if p.owed.Load() && p.credit(0) > 0 {
 			p.reclaimSoon()
 		}
 	}
 }
 
-// settleBatch settles until Redis has answered. Repeating it is safe; giving up
-// would hand work that is done to another worker, so only the end of the drain
-// ends it.
-func (p *pool) settleBatch(batch []*Message, o *outage) {
+// settleBatch settles those of a batch that came from s, until Redis has answered.
+// Repeating it is safe; giving up would hand work that is done to another worker,
+// so only the end of the drain ends it.
+func (p *pool) settleBatch(s *source, batch []*Message, o *outage) {
+	batch = of(s, batch)
+	if len(batch) == 0 {
+		return
+	}
 	st := settlement(batch)
 	for {
-		out, err := p.q.sq.Settle(context.Background(), p.c.instance, &st)
+		out, err := s.q.Settle(context.Background(), p.c.instance, &st)
 		if err == nil {
+			p.forgetProgress(s, batch)
 			repeated := o.tries > 0
 			o.ok()
 			p.settled(batch, out, repeated)
@@ -68,6 +76,24 @@ func (p *pool) settleBatch(batch []*Message, o *outage) {
 		}
 		o.failed(context.Background(), err)
 	}
+}
+
+// forgetProgress deletes the notes about messages that are finished.
+func (p *pool) forgetProgress(s *source, batch []*Message) {
+	for _, m := range batch {
+		if m.progressed && m.verdict.outcome != outcomeRetry {
+			_ = s.q.ForgetProgress(context.Background(), m.ID) // or it expires
+		}
+	}
+}
+
+// of returns the messages that came from s, mostly all of them.
+func of(s *source, batch []*Message) []*Message {
+	other := func(m *Message) bool { return m.source != s }
+	if !slices.ContainsFunc(batch, other) {
+		return batch
+	}
+	return slices.DeleteFunc(slices.Clone(batch), other)
 }
 
 // settled lets go of messages and learns what was lost.
@@ -87,6 +113,11 @@ func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
 	}
 }
 
+// special reports whether more than the entry ends with the message.
+func (m *Message) special() bool {
+	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 || m.counter != ""
+}
+
 // settlement sorts a batch by verdict.
 func settlement(batch []*Message) store.Settlement {
 	var st store.Settlement
@@ -100,6 +131,13 @@ func settlement(batch []*Message) store.Settlement {
 		v := &m.verdict
 		switch v.outcome {
 		case outcomeDone:
+			if m.special() {
+				st.Finished = append(st.Finished, store.Finished{
+					ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
+					Keep: m.keepResult, Result: m.result, Counter: m.counter,
+				})
+				break
+			}
 			n := len(st.Done)
 			if n == 0 || st.Done[n-1].Epoch != m.epoch {
 				st.Done = append(st.Done, store.Done{Epoch: m.epoch, IDs: make([]string, 0, len(batch))})

@@ -42,8 +42,8 @@ func (s *Service) adopt(ctx context.Context, snap *snapshot) (again time.Duratio
 		return tendEvery, err
 	}
 	again = tendEvery
-	if due[0] >= 0 {
-		again = min(again, due[0])
+	if due[0].Next >= 0 {
+		again = min(again, due[0].Next)
 	}
 	for after := ""; ; {
 		page, err := parked.Waiting(ctx, after, parkedPage)

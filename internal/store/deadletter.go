@@ -52,7 +52,7 @@ func (q *Queue) LastDead(ctx context.Context) (string, error) {
 // n of them, oldest first, each exactly once. It returns how many were moved
 // and the last one's entry id.
 func (q *Queue) Requeue(ctx context.Context, first, last string, n int) (moved int, upTo string, err error) {
-	reply, err := q.s.list(ctx, requeueScript, []string{q.Dead, q.Stream}, first, last, n)
+	reply, err := q.s.list(ctx, requeueScript, q.scope(q.Dead), first, last, n)
 	if err != nil {
 		return 0, "", err
 	}
@@ -68,7 +68,7 @@ func (q *Queue) Requeue(ctx context.Context, first, last string, n int) (moved i
 func (q *Queue) RequeueEach(ctx context.Context, ids []string) (moved []bool, err error) {
 	cmds := make([]redis.Cmder, len(ids))
 	for i, id := range ids {
-		cmds[i] = requeueScript.cmd(ctx, []string{q.Dead, q.Stream}, id, id, 1)
+		cmds[i] = requeueScript.cmd(ctx, q.scope(q.Dead), id, id, 1)
 	}
 	if err := q.s.pipe.doAll(ctx, cmds); err != nil {
 		return nil, classify(err)

@@ -10,31 +10,30 @@ import (
 // Info counts what a queue holds.
 type Info struct {
 	Ready, InFlight, Scheduled, Dead int64
+	Blocked                          int64 // behind others with their ordering key
 	Consumers                        int64
+	Paused                           bool
 	Exists                           bool
 }
 
 // Infos counts what queues hold, in one round trip.
 func (s *Store) Infos(ctx context.Context, queues []*Queue) ([]Info, error) {
 	counts := make([]counting, len(queues))
-	cmds := make([]redis.Cmder, 0, 4*len(queues))
+	var cmds []redis.Cmder
 	for i, q := range queues {
-		c := counting{
-			length:  redis.NewIntCmd(ctx, "XLEN", q.Stream),
-			dead:    redis.NewIntCmd(ctx, "XLEN", q.Dead),
-			delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
-			groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
-		}
-		counts[i] = c
-		cmds = append(cmds, c.length, c.dead, c.delayed, c.groups)
+		counts[i] = newCounting(ctx, q)
+		cmds = append(cmds, counts[i].cmds()...)
 	}
 	if err := s.pipe.doAll(ctx, cmds); err != nil {
 		return nil, classify(err)
 	}
 	infos := make([]Info, len(queues))
-	for i := range counts {
+	for i, q := range queues {
 		var err error
 		if infos[i], err = counts[i].info(); err != nil {
+			return nil, err
+		}
+		if err := q.addLevels(ctx, &infos[i], counts[i].levels()); err != nil {
 			return nil, err
 		}
 	}
@@ -54,24 +53,72 @@ func (q *Queue) Info(ctx context.Context) (Info, error) {
 type counting struct {
 	length, dead, delayed *redis.IntCmd
 	groups                *redis.XInfoGroupsCmd
+	pending               *redis.XPendingCmd
+	meta                  *redis.SliceCmd
+}
+
+func newCounting(ctx context.Context, q *Queue) counting {
+	return counting{
+		length:  redis.NewIntCmd(ctx, "XLEN", q.Stream),
+		dead:    redis.NewIntCmd(ctx, "XLEN", q.Dead),
+		delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
+		groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
+		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, group),
+		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused"),
+	}
+}
+
+func (c *counting) cmds() []redis.Cmder {
+	return []redis.Cmder{c.length, c.dead, c.delayed, c.groups, c.pending, c.meta}
 }
 
 func (c *counting) info() (Info, error) {
 	var info Info
-	for _, cmd := range []*redis.IntCmd{c.length, c.dead, c.delayed} {
+	for _, cmd := range []redis.Cmder{c.length, c.dead, c.delayed, c.meta} {
 		if err := cmd.Err(); err != nil {
 			return info, classify(err)
 		}
 	}
 	for _, g := range c.groups.Val() { // an error means: no stream yet
 		if g.Name == group {
-			info.InFlight, info.Consumers = g.Pending, g.Consumers
+			info.Consumers = g.Consumers
 		}
+	}
+	if p := c.pending.Val(); p != nil {
+		// What was handed back waits for a worker.
+		info.InFlight = p.Count - p.Consumers[released]
 	}
 	info.Ready = max(c.length.Val()-info.InFlight, 0)
 	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
+	meta := c.meta.Val()
+	info.Blocked, info.Paused = integer(meta[1]), meta[2] != nil
 	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
 	return info, nil
+}
+
+func (c *counting) levels() string {
+	levels, _ := c.meta.Val()[0].(string)
+	return levels
+}
+
+// addLevels adds what the streams of the priority levels hold.
+func (q *Queue) addLevels(ctx context.Context, info *Info, levels string) error {
+	for _, n := range parseLevels(levels) {
+		c := newCounting(ctx, q.Level(n))
+		if err := q.s.pipe.doAll(ctx, []redis.Cmder{c.length, c.pending}); err != nil {
+			return classify(err)
+		}
+		if err := c.length.Err(); err != nil {
+			return classify(err)
+		}
+		inFlight := int64(0)
+		if p := c.pending.Val(); p != nil {
+			inFlight = p.Count - p.Consumers[released]
+		}
+		info.InFlight += inFlight
+		info.Ready += max(c.length.Val()-inFlight, 0)
+	}
+	return nil
 }
 
 // QueueNames returns the names of all queues, sorted.
@@ -93,7 +140,7 @@ func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) 
 		flag = "1"
 	}
 	v, err := q.s.eval(ctx, deleteScript,
-		[]string{q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta}, flag)
+		q.scope(q.Delayed, q.Dead, q.Bodies, q.Workers, q.Rate, q.Canceled), flag)
 	if left = integer(v); err != nil || left > 0 {
 		return left, err
 	}
@@ -156,8 +203,8 @@ func (s *Store) rangeBetween(ctx context.Context, stream, first, last string, n 
 	return out, classify(err)
 }
 
-// Remove deletes an entry of the stream that no consumer was given.
+// Remove takes an entry that no consumer was given out of the stream.
 func (q *Queue) Remove(ctx context.Context, entry string) error {
-	_, err := q.s.count(ctx, "XDEL", q.Stream, entry)
+	_, err := q.s.eval(ctx, removeScript, q.scope(q.Stream), entry)
 	return err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,14 +24,19 @@ type Keys struct{ prefix string }
 // QueueKeys are the keys of one queue. All of them share its hash tag, so that
 // a script may touch them together on Redis Cluster.
 type QueueKeys struct {
-	Name    string // canonical: "tag:name", or "name" when both are equal
-	Tag     string
-	Stream  string // ready and in flight
-	Dead    string // dead letters, a stream
-	Delayed string // scheduled: zset of tokens by due time in ms
-	Bodies  string // scheduled: hash of packed fields by token
-	Workers string // hash of epochs by consumer
-	Meta    string // hash of settings
+	Name     string // canonical: "tag:name", or "name" when both are equal
+	Tag      string
+	Stream   string // ready and in flight
+	Base     string // the stream of normal priority; what the scripts build further keys from
+	Dead     string // dead letters, a stream
+	Delayed  string // scheduled: zset of tokens by due time in ms
+	Bodies   string // scheduled: hash of packed fields by token
+	Workers  string // hash of epochs by consumer
+	Meta     string // hash of settings and counters
+	Order    string // hash of the ordering keys that have a message under way
+	Unique   string // hash of message ids by unique key
+	Rate     string // when the rate limit grants the next message, in µs
+	Canceled string // zset of message ids by the time in ms until which they are canceled
 }
 
 // Queue returns the keys of the queue called name: "name", or "tag:name" for
@@ -51,26 +57,54 @@ func (k Keys) Queue(name string) (QueueKeys, error) {
 		canonical = rest
 	}
 	return QueueKeys{
-		Name:    canonical,
-		Tag:     tag,
-		Stream:  stream,
-		Dead:    stream + ":dlq",
-		Delayed: stream + ":delayed",
-		Bodies:  stream + ":delayed:msg",
-		Workers: stream + ":workers",
-		Meta:    stream + ":meta",
+		Name:     canonical,
+		Tag:      tag,
+		Stream:   stream,
+		Base:     stream,
+		Dead:     stream + ":dlq",
+		Delayed:  stream + ":delayed",
+		Bodies:   stream + ":delayed:msg",
+		Workers:  stream + ":workers",
+		Meta:     stream + ":meta",
+		Order:    stream + ":order",
+		Unique:   stream + ":unique",
+		Rate:     stream + ":rate",
+		Canceled: stream + ":canceled",
 	}, nil
 }
 
+// level is the keys of the same queue with the stream of a priority level.
+func (q QueueKeys) level(n int) QueueKeys {
+	if n > 0 {
+		q.Stream = q.Base + ":p" + strconv.Itoa(n)
+	}
+	return q
+}
+
+// Lane is the list of the messages that wait for others with their ordering key.
+func (q QueueKeys) Lane(key string) string { return q.Order + ":" + key }
+
+// UniqueFor is the key that remembers a unique key for a time.
+func (q QueueKeys) UniqueFor(key string) string { return q.Base + ":unique-for:" + key }
+
+// Result is the key of a message's result.
+func (q QueueKeys) Result(id string) string { return q.Base + ":result:" + id }
+
+// Results is the channel on which the ids of messages with a new result are told.
+func (q QueueKeys) Results() string { return q.Base + ":results" }
+
+// Progress is the key of what a message's handler said about its progress.
+func (q QueueKeys) Progress(id string) string { return q.Base + ":progress:" + id }
+
 // Dedupe is the key that remembers the message sent under a caller's id.
-func (q QueueKeys) Dedupe(id string) string { return q.Stream + ":dedupe:" + id }
+func (q QueueKeys) Dedupe(id string) string { return q.Base + ":dedupe:" + id }
 
 // dedupeWithin is Dedupe for ids that are unique within a scope of the queue.
 func (q QueueKeys) dedupeWithin(scope, id string) string {
 	if scope == "" {
 		return q.Dedupe(id)
 	}
-	return fmt.Sprintf("%s:dedupe-within:%d:%s:%s", q.Stream, len(scope), scope, id)
+	return fmt.Sprintf("%s:dedupe-within:%d:%s:%s", q.Base, len(scope), scope, id)
 }
 
 // Inbox is the reply stream of one gateway instance.

@@ -51,7 +51,7 @@ const MaxRenew = maxScriptItems
 // Reclaim takes over up to n messages whose lease has run out, and
 // dead-letters those already delivered maxDeliveries times (0 = no limit).
 func (q *Queue) Reclaim(ctx context.Context, consumer string, lease time.Duration, n, maxDeliveries int) (entries []Entry, buried int, err error) {
-	reply, err := q.s.list(ctx, reclaimScript, []string{q.Stream, q.Workers, q.Dead},
+	reply, err := q.s.list(ctx, reclaimScript, q.settleKeys(),
 		group, consumer, lease.Milliseconds(), n, maxDeliveries)
 	if err != nil {
 		return nil, 0, err

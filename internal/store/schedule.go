@@ -2,29 +2,39 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Promote moves up to most messages a queue that are due to their streams. It
-// returns for each queue the time until its next message is due, negative when
-// it has none. Safe to repeat. The queues must share a hash tag.
-func (s *Store) Promote(ctx context.Context, queues []*Queue, most int) ([]time.Duration, error) {
-	keys := make([]string, 0, 3*len(queues))
+// Promoted is how a queue stands after a Promote.
+type Promoted struct {
+	Next    time.Duration // until its next message is due; negative when it has none
+	Control int64         // version of its settings
+}
+
+// Promote moves up to most messages a queue that are due to their streams. Safe to
+// repeat. The queues must share a hash tag.
+func (s *Store) Promote(ctx context.Context, queues []*Queue, most int) ([]Promoted, error) {
+	keys := make([]string, 0, 6*len(queues))
 	for _, q := range queues {
-		keys = append(keys, q.Stream, q.Delayed, q.Bodies)
+		keys = append(keys, q.scope(q.Delayed, q.Bodies)...)
 	}
 	reply, err := s.list(ctx, promoteScript, keys, most)
 	if err != nil {
 		return nil, err
 	}
-	next := make([]time.Duration, len(reply))
-	for i, v := range reply {
-		next[i] = time.Duration(min(integer(v), math.MaxInt64/1_000_000)) * time.Millisecond
+	if len(reply) != 2*len(queues) {
+		return nil, fmt.Errorf("%w: promote returned %v", errProtocol, reply)
 	}
-	return next, nil
+	out := make([]Promoted, len(queues))
+	for i := range out {
+		next := min(integer(reply[2*i]), math.MaxInt64/1_000_000)
+		out[i] = Promoted{time.Duration(next) * time.Millisecond, integer(reply[2*i+1])}
+	}
+	return out, nil
 }
 
 // Scheduled returns up to n scheduled messages, the next one due first,

@@ -41,10 +41,10 @@ func TestPromoteIsNeverEarly(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					if next[0] < 0 {
+					if next[0].Next < 0 {
 						return
 					}
-					left.Store(int64(next[0]))
+					left.Store(int64(next[0].Next))
 				}
 			})
 		}
@@ -81,7 +81,7 @@ func TestPromoteTellsWhenToComeAgain(t *testing.T) {
 		if err != nil || len(next) != 3 {
 			t.Fatal(next, err)
 		}
-		if next[0] > time.Hour || next[0] < 59*time.Minute || next[1] >= 0 || next[2] != 0 {
+		if next[0].Next > time.Hour || next[0].Next < 59*time.Minute || next[1].Next >= 0 || next[2].Next != 0 {
 			t.Errorf("%v, want about an hour, nothing, at once", next)
 		}
 		if i := info(t, many); i.Ready != 2 || i.Scheduled != 3 {

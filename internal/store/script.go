@@ -25,6 +25,7 @@ var (
 	sendScript    = newScript("send")
 	joinScript    = newScript("join")
 	doneScript    = newScript("done")
+	finishScript  = newScript("finish")
 	retryScript   = newScript("retry")
 	deadScript    = newScript("dead")
 	renewScript   = newScript("renew")
@@ -34,6 +35,10 @@ var (
 	promoteScript = newScript("promote")
 	requeueScript = newScript("requeue")
 	deleteScript  = newScript("delete")
+	controlScript = newScript("control")
+	takeScript    = newScript("take")
+	cancelScript  = newScript("cancel")
+	removeScript  = newScript("remove")
 	routesScript  = newScript("publish_routes")
 
 	allScripts []*script

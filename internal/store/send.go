@@ -29,7 +29,23 @@ func (s *Store) Queue(name string) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{QueueKeys: keys, s: s, stream: keys.Stream}, nil
+	return newQueue(s, keys), nil
+}
+
+func newQueue(s *Store, keys QueueKeys) *Queue {
+	return &Queue{QueueKeys: keys, s: s, stream: keys.Stream}
+}
+
+// Levels is how many priority levels there are. Level 0 is the normal one.
+const Levels = 4
+
+// Level returns the handle of the same queue that reads and settles messages of
+// one priority level.
+func (q *Queue) Level(n int) *Queue { return newQueue(q.s, q.level(n)) }
+
+// scope is the keys that queue() in lib.lua takes, and more.
+func (q *Queue) scope(more ...string) []string {
+	return append([]string{q.Base, q.Order, q.Unique, q.Meta}, more...)
 }
 
 // relist returns the command that puts the queue's name into the registry when
@@ -117,7 +133,11 @@ type SendTerms struct {
 	Limit  int           // refuse when so many messages wait
 	Window time.Duration // refuse a second message with the same id for so long
 	Scope  string        // what the id is unique within, if not the queue
-	Token  string        // unique; names a delayed message
+	Unique time.Duration // refuse a second message with the same UniqueFor for so long
+	For    string        // a unique key that holds for a time
+	Token  string        // unique; the id of a message that needs one
+	// Scripted is set where the message itself needs more than an XADD.
+	Scripted bool
 }
 
 // ErrFull is the refusal of a queue that has reached its limit.
@@ -169,10 +189,16 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	if i > 0 {
 		token += "." + strconv.Itoa(i)
 	}
-	args := make([]any, 0, 7+2*7+len(e.Header))
-	args = append(args, q.s.keys.Notices(), q.Name, delay, due, t.Limit, t.Window.Milliseconds(), token)
-	args = e.appendFields(args)
-	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.dedupeWithin(t.Scope, e.ID)}, args...)
+	keys := q.scope(q.Delayed, q.Bodies)
+	args := make([]any, 0, 9+2*7+len(e.Header))
+	args = append(args, q.s.keys.Notices(), q.Name, group, delay, due, t.Limit, token)
+	if t.Window > 0 {
+		keys, args = append(keys, q.dedupeWithin(t.Scope, e.ID)), append(args, t.Window.Milliseconds())
+	}
+	if t.Unique > 0 {
+		keys, args = append(keys, q.UniqueFor(t.For)), append(args, t.Unique.Milliseconds())
+	}
+	return sendScript.cmd(ctx, keys, e.appendFields(args)...)
 }
 
 // Remembered is how long an id that was sent with a window is still remembered,

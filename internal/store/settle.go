@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,12 +33,25 @@ type Done struct {
 	IDs   []string
 }
 
+// Finished ends the life of a message that has more to it than its entry.
+type Finished struct {
+	ID        string // the entry's
+	Epoch     string // see Done
+	MessageID string
+	OrderKey  string
+	UniqueKey string
+	Keep      time.Duration // of the result; 0 = none
+	Result    []byte
+	Counter   string // in the queue's meta hash, "" = none
+}
+
 // Settlement is what one worker has to say about messages of one queue.
 type Settlement struct {
-	Done    []Done
-	Retries []Retry
-	Dead    []Dead
-	Replies []Reply
+	Done     []Done
+	Finished []Finished
+	Retries  []Retry
+	Dead     []Dead
+	Replies  []Reply
 }
 
 // Settled is what came of a settlement.
@@ -67,6 +81,18 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 			cmds = append(cmds, doneScript.cmd(ctx, []string{q.Stream, q.Workers}, args...))
 		}
 	}
+	for fs := range slices.Chunk(st.Finished, maxScriptItems) {
+		args := append(make([]any, 0, 2+8*len(fs)), group, consumer)
+		for i := range fs {
+			f := &fs[i]
+			keep := ""
+			if f.Keep > 0 {
+				keep = strconv.FormatInt(ceilMs(f.Keep), 10)
+			}
+			args = append(args, f.ID, f.Epoch, f.MessageID, f.OrderKey, f.UniqueKey, keep, f.Result, f.Counter)
+		}
+		cmds = append(cmds, finishScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...), args...))
+	}
 	for rs := range slices.Chunk(st.Retries, maxScriptItems) {
 		args := append(make([]any, 0, 4+4*len(rs)), group, consumer, q.s.keys.Notices(), q.Name)
 		for _, r := range rs {
@@ -79,7 +105,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		for _, d := range ds {
 			args = append(args, d.ID, d.Reason, d.Attempts, d.Error)
 		}
-		cmds = append(cmds, deadScript.cmd(ctx, []string{q.Stream, q.Workers, q.QueueKeys.Dead}, args...))
+		cmds = append(cmds, deadScript.cmd(ctx, q.settleKeys(), args...))
 	}
 	var out Settled
 	if err := q.s.pipe.doAll(ctx, cmds); err != nil {
@@ -103,6 +129,11 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		out.Epoch, out.Lost = epochAndLost(v, out.Lost)
 	}
 	return out, firstErr
+}
+
+// settleKeys are the KEYS of scripts that may dead-letter.
+func (q *Queue) settleKeys() []string {
+	return append(append([]string{q.Stream, q.Workers}, q.scope()...), q.QueueKeys.Dead)
 }
 
 // epochAndLost reads what done, retry, dead and renew return.

@@ -1,10 +1,17 @@
 -- Deletes a queue with all its keys.
--- KEYS  1 stream, 2 dead, 3 delayed, 4 bodies, 5 workers, 6 meta
+-- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 dead, 7… the others
 -- ARGV  1 "1" to delete it with messages in it
 -- Returns the number of messages that kept it from being deleted: 0 = deleted.
+local q = queue(1)
 if ARGV[1] ~= '1' then
-  local n = redis.call('XLEN', KEYS[1]) + redis.call('XLEN', KEYS[2]) + redis.call('ZCARD', KEYS[3])
+  local n = waiting(q, KEYS[5]) + redis.call('XLEN', KEYS[6])
   if n > 0 then return n end
+end
+for level in string.gmatch(redis.call('HGET', q.meta, 'levels') or '', '.') do
+  redis.call('DEL', q.base .. ':p' .. level)
+end
+for _, key in ipairs(redis.call('HKEYS', q.order)) do
+  redis.call('DEL', q.order .. ':' .. key)
 end
 redis.call('DEL', unpack(KEYS))
 return 0

@@ -88,8 +88,78 @@ local function schedule(delayed, bodies, token, fields, due, channel, queue)
   end
 end
 
+-- What scripts know of a queue beyond the stream at hand, from four of their
+-- KEYS: base (the stream of normal priority), order, unique, meta. Further names
+-- are built here as in keys.go: levels base:p<n>, lanes order:<key>, results
+-- base:result:<id>. They share the hash tag, so they are in the same slot.
+local function queue(at)
+  return {base = KEYS[at], order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3]}
+end
+
+-- Adds a message to the stream of its level.
+local function append(q, fields)
+  local level = get(fields, 'y')
+  return redis.call('XADD', level and q.base .. ':p' .. level or q.base, '*', unpack(fields))
+end
+
+-- Adds a message, or lets it wait in the lane of its ordering key while another
+-- one with that key is under way. A waiting message needs its id in its fields.
+local function enqueue(q, fields)
+  local key = get(fields, 'k')
+  if not key or redis.call('HSETNX', q.order, key, 1) == 1 then return append(q, fields) end
+  redis.call('RPUSH', q.order .. ':' .. key, pack(fields))
+  redis.call('HINCRBY', q.meta, 'blocked', 1)
+end
+
+-- Lets the next message with an ordering key go on.
+local function advance(q, key)
+  local lane = q.order .. ':' .. key
+  local body = redis.call('LINDEX', lane, 0)
+  if body then
+    append(q, unpack_fields(body))
+    redis.call('LPOP', lane)
+    redis.call('HINCRBY', q.meta, 'blocked', -1)
+  else
+    redis.call('HDEL', q.order, key)
+  end
+end
+
+-- What the end of a message's life brings with it, however it ended. Each of
+-- key, unique and keep (ms) is "" or nil where the message has none.
+local function finish(q, id, key, unique, keep, status, result)
+  if keep and keep ~= '' then
+    redis.call('SET', q.base .. ':result:' .. id, pack({status, int(now_ms()), result}), 'PX', keep)
+    redis.call('PUBLISH', q.base .. ':results', id)
+  end
+  if unique and unique ~= '' and redis.call('HGET', q.unique, unique) == id then
+    redis.call('HDEL', q.unique, unique)
+  end
+  if key and key ~= '' then advance(q, key) end
+end
+
+-- The same for a message whose fields are at hand.
+local function finish_fields(q, id, fields, status, result)
+  finish(q, get(fields, 'i') or id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
+end
+
+-- How many messages wait in the queue, in whatever state.
+local function waiting(q, delayed)
+  local settings = redis.call('HMGET', q.meta, 'blocked', 'levels')
+  local n = redis.call('XLEN', q.base) + redis.call('ZCARD', delayed) + (settings[1] or 0)
+  for level in string.gmatch(settings[2] or '', '.') do
+    n = n + redis.call('XLEN', q.base .. ':p' .. level)
+  end
+  return n
+end
+
+-- Redis refuses the first write of a script while its memory is full, but not
+-- those after one that it allows: a message must be settled all the same.
+local function settle_always(workers)
+  redis.call('HDEL', workers, '')
+end
+
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
-local function bury(stream, group, dead, id, fields, reason, err, attempts)
+local function bury(q, stream, group, dead, id, fields, reason, err, attempts)
   local now = int(now_ms())
   local set = identity(fields, id)
   -- Only a foreign one: more than a call takes arguments, and no message (see
@@ -100,4 +170,5 @@ local function bury(stream, group, dead, id, fields, reason, err, attempts)
   redis.call('XADD', dead, '*', unpack(amend(fields, set)))
   redis.call('XACK', stream, group, id)
   redis.call('XDEL', stream, id)
+  finish_fields(q, id, fields, 'dead', err)
 end

@@ -1,9 +1,10 @@
 -- Takes over messages whose lease has run out, and dead-letters those that
 -- were delivered too often without any worker living to settle them.
--- KEYS  1 stream, 2 workers, 3 dead
+-- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta, 7 dead
 -- ARGV  1 group, 2 consumer, 3 lease in ms, 4 most to take,
 --       5 most deliveries or 0
 -- Returns {number dead-lettered, {id, fields, deliveries}, …}
+local q = queue(3)
 local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
 if stale.err then return redis.error_reply(stale.err) end
 local most = tonumber(ARGV[5])
@@ -18,10 +19,10 @@ for _, p in ipairs(stale) do
   end
   released = released or owner == 'released'
   local fields = read(KEYS[1], id)
-  if not fields then
+  if not fields then -- deleted by hand
     redis.call('XACK', KEYS[1], ARGV[1], id)
   elseif most > 0 and deliveries >= most then
-    bury(KEYS[1], ARGV[1], KEYS[3], id, fields, 'crashed',
+    bury(q, KEYS[1], ARGV[1], KEYS[7], id, fields, 'crashed',
       'delivered ' .. deliveries .. ' times without being settled, last to ' .. owner,
       get(fields, 'a') or '0')
     result[1] = result[1] + 1

@@ -4,6 +4,7 @@
 -- ARGV  1 group, 2 consumer, 3 channel, 4 queue name,
 --       5… for each: id, delay in ms, failed attempts so far, error
 -- Returns {epoch now or "", id that was lost, …}
+settle_always(KEYS[2])
 local result = {redis.call('HGET', KEYS[2], ARGV[2]) or ''}
 for i = 5, #ARGV, 4 do
   local id = ARGV[i]

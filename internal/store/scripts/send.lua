@@ -1,32 +1,50 @@
--- Sends one message that needs more than a plain XADD: later, once, or only if
--- there is room.
--- KEYS  1 stream, 2 delayed, 3 bodies, 4 dedupe (ignored when window is 0)
--- ARGV  1 channel, 2 queue name, 3 delay in ms or -1, 4 due time in ms or -1,
---       5 most messages waiting or 0, 6 dedupe window in ms or 0,
---       7 token of a delayed message, 8… fields
+-- Sends one message that needs more than a plain XADD: later, once, in order, with
+-- a priority, or only if there is room.
+-- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 bodies,
+--       7… dedupe keys: the send is refused while one of them is there
+-- ARGV  1 channel, 2 queue name, 3 group, 4 delay in ms or -1, 5 due time in ms
+--       or -1, 6 most messages waiting or 0, 7 token of a message that needs an
+--       id of its own, 8… the window of each dedupe key in ms, then the fields
 -- Returns {"ok", id} | {"dup", id of the first} | {"full", messages waiting}
-local delay, due = tonumber(ARGV[3]), tonumber(ARGV[4])
-local limit, window = tonumber(ARGV[5]), tonumber(ARGV[6])
-if window > 0 then
-  local first = redis.call('GET', KEYS[4])
+local q = queue(1)
+local delay, due, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+for i = 7, #KEYS do
+  local first = redis.call('GET', KEYS[i])
+  if first then return {'dup', first} end
+end
+local fields = {}
+for i = #KEYS + 2, #ARGV do fields[#fields + 1] = ARGV[i] end
+local unique = get(fields, 'q')
+if unique then
+  local first = redis.call('HGET', q.unique, unique)
   if first then return {'dup', first} end
 end
 if limit > 0 then
-  local waiting = redis.call('XLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2])
-  if waiting >= limit then return {'full', int(waiting)} end
+  local n = waiting(q, KEYS[5])
+  if n >= limit then return {'full', int(n)} end
 end
-local fields = {}
-for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
+local level = get(fields, 'y')
+if level then
+  local levels = redis.call('HGET', q.meta, 'levels') or ''
+  if not string.find(levels, level, 1, true) then
+    redis.pcall('XGROUP', 'CREATE', q.base .. ':p' .. level, ARGV[3], '0', 'MKSTREAM')
+    redis.call('HSET', q.meta, 'levels', levels .. level)
+    redis.call('HINCRBY', q.meta, '@version', 1)
+    redis.call('PUBLISH', ARGV[1], 'control ' .. ARGV[2])
+  end
+end
 local now = now_ms()
 if delay >= 0 then due = now + delay end
-local id
+local id = get(fields, 'i') or ARGV[7]
 if due >= 0 then
-  id = get(fields, 'i') or ARGV[7]
   fields = amend(fields, {i = id, t = int(now)})
-  schedule(KEYS[2], KEYS[3], ARGV[7], fields, due, ARGV[1], ARGV[2])
+  schedule(KEYS[5], KEYS[6], ARGV[7], fields, due, ARGV[1], ARGV[2])
+elseif get(fields, 'k') then
+  enqueue(q, amend(fields, {i = id, t = int(now)}))
 else
-  local entry = redis.call('XADD', KEYS[1], '*', unpack(fields))
+  local entry = append(q, fields)
   id = get(fields, 'i') or entry
 end
-if window > 0 then redis.call('SET', KEYS[4], id, 'PX', ARGV[6]) end
+if unique then redis.call('HSET', q.unique, unique, id) end
+for i = 7, #KEYS do redis.call('SET', KEYS[i], id, 'PX', ARGV[i + 1]) end
 return {'ok', id}

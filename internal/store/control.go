@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Control is what a queue's settings say to its consumers.
+type Control struct {
+	Version int64 // changes with every change
+	Paused  bool
+	Levels  []int // priority levels in use beyond the normal one
+	Limits  Limits
+}
+
+// Limits bound what all consumers of a queue do together. Zero: no limit.
+type Limits struct {
+	Running int // messages in flight
+	Rate    int // messages handed out in Per
+	Per     time.Duration
+	Burst   int // of them at once, after a pause
+}
+
+// Control reads the queue's settings.
+func (q *Queue) Control(ctx context.Context) (Control, error) {
+	cmd := redis.NewSliceCmd(ctx, "HMGET", q.Meta, "@version", "paused", "levels", "running", "rate", "per", "burst")
+	if err := q.s.pipe.do(ctx, cmd); err != nil {
+		return Control{}, classify(err)
+	}
+	v, err := cmd.Result()
+	if err != nil || len(v) != 7 {
+		return Control{}, classify(err)
+	}
+	c := Control{
+		Version: integer(v[0]),
+		Paused:  v[1] != nil,
+		Limits: Limits{
+			Running: int(integer(v[3])), Rate: int(integer(v[4])),
+			Per: time.Duration(integer(v[5])) * time.Millisecond, Burst: int(integer(v[6])),
+		},
+	}
+	levels, _ := v[2].(string)
+	c.Levels = parseLevels(levels)
+	return c, nil
+}
+
+func parseLevels(s string) (levels []int) {
+	for _, r := range s {
+		if n := int(r - '0'); n > 0 && n < Levels { // others are of a newer version
+			levels = append(levels, n)
+		}
+	}
+	return levels
+}
+
+// SetPaused pauses the queue for all consumers, or lets it go on.
+func (q *Queue) SetPaused(ctx context.Context, paused bool) error {
+	value := ""
+	if paused {
+		value = "1"
+	}
+	return q.setControl(ctx, "paused", value)
+}
+
+// SetLimits replaces the queue's limits.
+func (q *Queue) SetLimits(ctx context.Context, l Limits) error {
+	num := func(n int64) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	return q.setControl(ctx, "running", num(int64(l.Running)), "rate", num(int64(l.Rate)),
+		"per", num(l.Per.Milliseconds()), "burst", num(int64(l.Burst)))
+}
+
+func (q *Queue) setControl(ctx context.Context, pairs ...string) error {
+	args := []any{q.s.keys.Notices(), q.Name}
+	for _, p := range pairs {
+		args = append(args, p)
+	}
+	_, err := q.s.eval(ctx, controlScript, []string{q.Meta}, args...)
+	return err
+}
+
+// Taken is what came of a Take.
+type Taken struct {
+	Why  string        // there was no more: "", "empty", "paused", "running", "rate"
+	Wait time.Duration // until the rate allows more
+	Last []string      // of each queue: the last entry that was delivered
+}
+
+// Take reads up to n new messages of the levels of one queue, in this order, as
+// far as its limits allow. It does not wait.
+func (s *Store) Take(ctx context.Context, consumer string, levels []*Queue, n int, each func(level int, e Entry)) (Taken, error) {
+	var t Taken
+	keys := []string{levels[0].Meta, levels[0].Rate}
+	for _, q := range levels {
+		keys = append(keys, q.Stream)
+	}
+	reply, err := s.list(ctx, takeScript, keys, group, consumer, n)
+	if err != nil {
+		return t, err
+	}
+	if len(reply) < 2 {
+		return t, fmt.Errorf("%w: take returned %v", errProtocol, reply)
+	}
+	t.Why, _ = reply[0].(string)
+	if t.Why == "nogroup" {
+		return t, ErrNoGroup
+	}
+	t.Wait = time.Duration(integer(reply[1])) * time.Millisecond
+	for i, v := range reply[2:] {
+		entries, _ := v.([]any)
+		if len(entries) == 0 {
+			return t, fmt.Errorf("%w: take returned %v", errProtocol, v)
+		}
+		last, _ := entries[0].(string)
+		t.Last = append(t.Last, last)
+		for _, v := range entries[1:] {
+			pair, _ := v.([]any)
+			if len(pair) != 2 {
+				return t, fmt.Errorf("%w: take returned %v", errProtocol, v)
+			}
+			id, _ := pair[0].(string)
+			e := newEntry(id, byteFields(pair[1]))
+			e.Deliveries = 1
+			each(i, e)
+		}
+	}
+	return t, nil
+}
+
+// Await waits up to wait until one of the queues has an entry after its one in
+// last. It may return early.
+func (r *Reader) Await(ctx context.Context, queues []*Queue, last []string, wait time.Duration) error {
+	args := append(r.buf[:0], "XREAD", "COUNT", 1, "BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS")
+	for _, q := range queues {
+		args = append(args, q.stream)
+	}
+	for _, id := range last {
+		args = append(args, id)
+	}
+	r.buf = args
+	r.busy.Store(true)
+	defer r.busy.Store(false)
+	reply := r.newReply()
+	if err := r.rdb.Process(ctx, redis.NewRawWriteToCmd(ctx, reply, args...)); err != nil {
+		return classify(err)
+	}
+	parse := resp{b: reply.b}
+	return classify(parse.streams(func(_, _ []byte, _ [][]byte) error { return nil }))
+}

@@ -1,0 +1,69 @@
+package leanmq
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// progressFor is how long a note of progress outlives the last one.
+	progressFor = 24 * time.Hour
+	maxProgress = 8 << 10
+)
+
+// Progress leaves a note about how far the handler has come, at most 8 KiB, for
+// [Queue.InFlight] and for a later attempt ([Message.LastProgress]). It replaces the
+// note before, costs a round trip, and is gone when the message is done or dead, or
+// 24 hours after the last note.
+func (m *Message) Progress(ctx context.Context, note string) error {
+	if len(note) > maxProgress {
+		return wrap("progress", m.Queue, m.ID, invalid("note", "has %d bytes: at most %d are allowed", len(note), maxProgress))
+	}
+	m.progressed = true
+	return wrap("progress", m.Queue, m.ID, m.source.q.SetProgress(ctx, m.ID, note, progressFor))
+}
+
+// LastProgress returns the latest note, of this attempt or one before it; "" when
+// there is none.
+func (m *Message) LastProgress(ctx context.Context) (string, error) {
+	note, err := m.source.q.ProgressOf(ctx, m.ID)
+	m.progressed = m.progressed || note != ""
+	return note, wrap("progress", m.Queue, m.ID, err)
+}
+
+// InFlight is a message that a worker has.
+type InFlight struct {
+	Message  Message
+	Worker   string        // the process that has it
+	Idle     time.Duration // since its lease was last renewed
+	Progress string
+}
+
+// InFlight returns up to n (1 to 10000) messages that workers have, oldest first.
+func (q *Queue) InFlight(ctx context.Context, n int) ([]InFlight, error) {
+	if q.err != nil {
+		return nil, q.wrap("in flight", "", q.err)
+	}
+	if n < 1 || n > 10000 {
+		return nil, q.wrap("in flight", "", invalid("n", "is %d: want 1 to 10000", n))
+	}
+	settings, err := q.sq.Control(ctx)
+	if err != nil {
+		return nil, q.wrap("in flight", "", err)
+	}
+	var out []InFlight
+	for _, level := range append([]int{0}, settings.Levels...) {
+		found, err := q.sq.Level(level).InFlight(ctx, n-len(out))
+		if err != nil {
+			return nil, q.wrap("in flight", "", err)
+		}
+		for i := range found {
+			f := &found[i]
+			out = append(out, InFlight{*newMessage(q.name, &f.Entry), f.Worker, f.Idle, f.Progress})
+		}
+		if len(out) >= n {
+			break
+		}
+	}
+	return out, nil
+}
