@@ -26,6 +26,7 @@ type Client struct {
 	synced   atomic.Int64 // when that was measured, in ns
 
 	notices noticeHub
+	results resultHub
 
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed

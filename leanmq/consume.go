@@ -18,6 +18,10 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 	if err != nil {
 		return q.wrap("consume", "", err)
 	}
+	return q.consume(ctx, h, cfg)
+}
+
+func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {
 	p := newPool(context.WithoutCancel(ctx), q, h, cfg)
 	e, err := q.c.startEngine(p)
 	if err != nil {

@@ -56,6 +56,7 @@ func (p *pool) stop() (unseen unseenMessages) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopping = true
+	p.batches.wakeCollector()
 	return p.unseenLocked()
 }
 

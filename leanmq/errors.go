@@ -46,6 +46,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNotEmpty: a queue with messages is not deleted unless forced.
 	ErrNotEmpty = errors.New("queue is not empty")
+	// ErrNoResult: the message has no result, or not yet.
+	ErrNoResult = errors.New("no result")
 	// ErrNoReply: a request was not answered in time.
 	ErrNoReply = errors.New("no reply in time")
 )

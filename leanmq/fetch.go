@@ -49,7 +49,14 @@ func newFetcher(c *Client) *fetcher {
 
 func (f *fetcher) add(s *source) {
 	f.mu.Lock()
-	f.sources = append(f.sources, s)
+	at := len(f.sources)
+	for i, other := range f.sources { // the more urgent level is read first
+		if other.p == s.p && slices.Contains(lessUrgent(s.level), other.level) {
+			at = i
+			break
+		}
+	}
+	f.sources = slices.Insert(f.sources, at, s)
 	f.mu.Unlock()
 	f.poke(s)
 }

@@ -10,6 +10,8 @@ func (f *fifo) push(m *Message) { f.items = append(f.items, m) }
 
 func (f *fifo) empty() bool { return f.head == len(f.items) }
 
+func (f *fifo) len() int { return len(f.items) - f.head }
+
 func (f *fifo) pop() *Message {
 	if f.head == len(f.items) {
 		return nil

@@ -10,12 +10,7 @@ import (
 // handle runs the handler for one message and judges its result.
 func (p *pool) handle(m *Message) (took time.Duration) {
 	start := time.Now()
-	if m.expired(p.c, start) {
-		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		return 1 // the zero verdict is done
-	}
-	if p.cancels.Load() && p.isCanceled(m) {
-		p.dropCanceled(m)
+	if p.dropUnseen(m, start) {
 		return 1
 	}
 	ctx, cancel := p.context(m)
@@ -29,6 +24,20 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	}
 	cancel(nil)
 	return took
+}
+
+// dropUnseen judges messages that no handler is to see.
+func (p *pool) dropUnseen(m *Message, now time.Time) bool {
+	switch {
+	case m.expired(p.c, now):
+		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
+		m.verdict = verdict{outcome: outcomeDone}
+	case p.cancels.Load() && p.isCanceled(m):
+		p.dropCanceled(m)
+	default:
+		return false
+	}
+	return true
 }
 
 func (m *Message) expired(c *Client, now time.Time) bool {

@@ -112,8 +112,8 @@ func messages(queue string, entries []store.Entry) iter.Seq[*Message] {
 func (m *Message) WantsReply() bool { return m.inbox != "" }
 
 // Reply answers the caller when the handler has returned, together with the
-// settling. A later Reply replaces an earlier one. Without a caller it does
-// nothing.
+// settling. A later Reply replaces an earlier one. Without a caller it only sets
+// the message's result (see [KeepResult]).
 //
 // An answered message is done, whatever the handler returns: the caller has been
 // told, so it is neither retried nor dead-lettered. Only [RetryAfter] with a time
@@ -124,4 +124,5 @@ func (m *Message) Reply(r Reply) {
 	if m.inbox != "" {
 		m.reply = &r
 	}
+	m.SetResult(r.Payload)
 }

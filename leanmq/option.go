@@ -41,6 +41,7 @@ type consumeConfig struct {
 	Retry         RetryPolicy
 	weights       [store.Levels]int // zero: strict
 	limits        *Limits
+	batch         batching
 	err           error // of an option
 }
 

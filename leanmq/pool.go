@@ -45,6 +45,7 @@ type pool struct {
 	epoch    string // the latest one heard of
 	ready    [store.Levels]fifo
 	pick     picker
+	batches  batches
 	held     Message // ring of all messages held
 	nheld    int
 	at       [store.Levels]int // nheld by level
@@ -78,6 +79,7 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 		control: make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		pick:    picker{weights: cfg.weights},
+		batches: batches{wake: make(chan struct{}, 1)},
 	}
 	p.sources = []*source{{p: p, q: q.sq}}
 	p.held.next, p.held.prev = &p.held, &p.held
@@ -91,7 +93,7 @@ func (p *pool) limit() (limit, low int) {
 	if p.average > 0 && p.taker == nil { // what is taken counts against the queue's limits
 		spare = min(int(int64(p.cfg.Concurrency)*int64(prefetchTime)/int64(p.average)), maxPrefetch)
 	}
-	limit = p.cfg.Concurrency + spare
+	limit = p.cfg.Concurrency*max(p.cfg.batch.Size, 1) + spare
 	return limit, limit - min(spare/2, maxFetch)
 }
 
@@ -157,10 +159,20 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 			continue
 		}
 		p.ready[s.level].push(m)
-		if p.workers < p.cfg.Concurrency {
-			p.workers++
-			go p.work()
-		}
+		p.employLocked()
+	}
+}
+
+// employLocked starts a worker, if there may be another one.
+func (p *pool) employLocked() {
+	switch {
+	case p.workers >= p.cfg.Concurrency:
+	case p.cfg.batch.handler == nil:
+		p.workers++
+		go p.work()
+	case p.batches.needed(p.readyCount()):
+		p.workers++
+		go p.workBatches()
 	}
 }
 

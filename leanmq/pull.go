@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -24,6 +25,11 @@ type Puller struct {
 	turn   chan struct{} // held by the Receive that reads
 	joined bool
 	epoch  string
+	levels []*source // of the queue, the most urgent first
+	// What the queue's settings were when last looked at.
+	settings store.Control
+	canceled map[string]struct{}
+	takes    int
 }
 
 // Puller returns a puller of the queue. Of the options, Lease, Retry and
@@ -88,41 +94,119 @@ func (p *Puller) interruptUntil(returned <-chan struct{}) {
 func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 	background := context.WithoutCancel(ctx) // a reply that nobody reads is a lost lease
 	if !p.joined {
-		epoch, err := p.q.sq.Join(background, p.name)
-		if err != nil {
+		if err := p.join(background); err != nil {
 			return nil, err
 		}
-		p.joined, p.epoch = true, epoch
 	}
-	epoch := p.epoch
-	entries, _, err := p.q.sq.Reclaim(background, p.name, p.cfg.Lease, n, p.cfg.MaxDeliveries)
-	if err != nil {
-		p.joined = false
-		return nil, err
-	}
-	if len(entries) == 0 {
-		due, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
-		if err != nil {
-			return nil, err
+	var out []*Pulled
+	for _, s := range p.levels {
+		if p.settings.Paused {
+			break
 		}
-		wait := pullWait
-		switch {
-		case ctx.Err() != nil:
-			wait = 0
-		case due[0].Next >= 0:
-			wait = min(wait, max(due[0].Next, time.Millisecond))
-		}
-		err = p.reader.Read(background, p.name, []*store.Queue{p.q.sq}, n, wait, func(_ int, e store.Entry) {
-			entries = append(entries, e)
-		})
+		epoch := p.epoch
+		entries, _, err := s.q.Reclaim(background, p.name, p.cfg.Lease, n-len(out), p.cfg.MaxDeliveries)
 		if err != nil {
 			p.joined = false
 			return nil, err
 		}
+		if out = append(out, p.pulled(background, s, entries, epoch)...); len(out) == n {
+			break
+		}
 	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	stand, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
+	if err != nil {
+		return nil, err
+	}
+	if stand[0].Control != p.settings.Version {
+		p.joined = false // look again at what is read
+		return nil, nil
+	}
+	wait := pullWait
+	switch {
+	case ctx.Err() != nil:
+		wait = 0
+	case stand[0].Next >= 0:
+		wait = min(wait, max(stand[0].Next, time.Millisecond))
+	}
+	if out, err = p.read(ctx, n, wait); err != nil {
+		p.joined = false
+	}
+	return out, err
+}
+
+// join makes the puller a consumer of all levels of the queue.
+func (p *Puller) join(ctx context.Context) error {
+	settings, err := p.q.sq.Control(ctx)
+	if err != nil {
+		return err
+	}
+	p.levels = p.levels[:0]
+	for _, level := range byUrgency {
+		if level != 0 && !slices.Contains(settings.Levels, level) {
+			continue
+		}
+		s := &source{q: p.q.sq.Level(level), level: level}
+		if p.epoch, err = s.q.Join(ctx, p.name); err != nil {
+			return err
+		}
+		p.levels = append(p.levels, s)
+	}
+	p.settings, p.joined = settings, true
+	p.canceled, err = p.q.sq.CanceledIDs(ctx)
+	return err
+}
+
+// read reads what is new, waiting up to wait for it.
+func (p *Puller) read(ctx context.Context, n int, wait time.Duration) ([]*Pulled, error) {
+	background := context.WithoutCancel(ctx)
+	epoch := p.epoch
+	if len(p.levels) == 1 && p.settings.Limits == (store.Limits{}) && !p.settings.Paused {
+		var entries []store.Entry
+		err := p.reader.Read(background, p.name, []*store.Queue{p.q.sq}, n, wait, func(_ int, e store.Entry) {
+			entries = append(entries, e)
+		})
+		return p.pulled(background, p.levels[0], entries, epoch), err
+	}
+	levels := p.levels
+	if p.takes++; p.takes%strictTurn == 0 {
+		levels = slices.Clone(levels)
+		slices.Reverse(levels)
+	}
+	queues := make([]*store.Queue, len(levels))
+	for i, s := range levels {
+		queues[i] = s.q
+	}
+	got := make([][]store.Entry, len(levels))
+	taken, err := p.q.c.s.Take(background, p.name, queues, n, func(level int, e store.Entry) {
+		got[level] = append(got[level], e)
+	})
+	var out []*Pulled
+	for i, s := range levels {
+		out = append(out, p.pulled(background, s, got[i], epoch)...)
+	}
+	switch {
+	case err != nil || len(out) > 0 || wait == 0:
+		return out, err
+	case taken.Why == "empty":
+		return nil, p.reader.Await(background, queues, taken.Last, wait)
+	case taken.Why == "rate":
+		wait = min(wait, taken.Wait)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+	return nil, nil
+}
+
+// pulled turns entries into messages and settles those that nobody is to see.
+func (p *Puller) pulled(background context.Context, s *source, entries []store.Entry, epoch string) []*Pulled {
 	out := make([]*Pulled, 0, len(entries))
 	for m := range messages(p.q.name, entries) {
-		m.epoch = epoch
+		m.epoch, m.source = epoch, s
 		pulled := &Pulled{Message: m, p: p}
 		switch {
 		case m.malformed != nil:
@@ -130,11 +214,20 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
 		case m.expired(p.q.c, time.Now()):
 			_ = pulled.settle(background, "drop", verdict{})
+		case p.isCanceled(m):
+			m.counter = counterCanceled
+			_ = pulled.settle(background, "cancel", verdict{})
+			_ = p.q.sq.Uncancel(background, m.ID)
 		default:
 			out = append(out, pulled)
 		}
 	}
-	return out, nil
+	return out
+}
+
+func (p *Puller) isCanceled(m *Message) bool {
+	_, ok := p.canceled[m.ID]
+	return ok
 }
 
 // Close hands back what was received and not settled. It must not run
@@ -143,10 +236,12 @@ func (p *Puller) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), settleGrace)
 	defer cancel()
 	var err error
-	if p.joined {
-		_, err = p.q.sq.Release(ctx, p.name)
-		p.joined = false
+	for _, s := range p.levels {
+		if _, rerr := s.q.Release(ctx, p.name); rerr != nil {
+			err = rerr
+		}
 	}
+	p.joined, p.levels = false, nil
 	_ = p.reader.Close()
 	return p.q.wrap("close", "", err)
 }
@@ -181,7 +276,7 @@ func (m *Pulled) Reject(ctx context.Context, cause error) error {
 
 // Extend starts the message's lease anew.
 func (m *Pulled) Extend(ctx context.Context) error {
-	epoch, lost, err := m.p.q.sq.Renew(ctx, m.p.name, []string{m.entry})
+	epoch, lost, err := m.source.q.Renew(ctx, m.p.name, []string{m.entry})
 	switch {
 	case err == nil && len(lost) > 0:
 		err = ErrLeaseLost
@@ -194,7 +289,7 @@ func (m *Pulled) Extend(ctx context.Context) error {
 func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
 	m.verdict = v
 	st := settlement([]*Message{m.Message})
-	out, err := m.p.q.sq.Settle(ctx, m.p.name, &st)
+	out, err := m.source.q.Settle(ctx, m.p.name, &st)
 	if err == nil && len(out.Lost) > 0 {
 		err = ErrLeaseLost
 	}

@@ -11,11 +11,15 @@ import (
 // <queue>", "routes", … It reconnects by itself; after a reconnect each is
 // called with "" because notices may have been missed.
 func (s *Store) Listen(ctx context.Context, each func(notice string)) {
+	s.listen(ctx, s.keys.Notices(), each)
+}
+
+func (s *Store) listen(ctx context.Context, channel string, each func(string)) {
 	opts := s.opts
 	opts.PoolSize = 1
 	rdb := redis.NewClient(&opts)
 	defer func() { _ = rdb.Close() }()
-	sub := rdb.Subscribe(ctx, s.keys.Notices())
+	sub := rdb.Subscribe(ctx, channel)
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer stop()
 	defer func() { _ = sub.Close() }()

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Result is what was kept of a message's end.
+type Result struct {
+	Status string // done, dead, canceled
+	At     time.Time
+	Value  []byte // what the handler returned, or the error
+}
+
+// ResultOf returns what was kept of a message's end, nil when there is nothing
+// (yet, or any more).
+func (q *Queue) ResultOf(ctx context.Context, id string) (*Result, error) {
+	cmd := redis.NewStringCmd(ctx, "GET", q.Result(id))
+	if err := q.s.pipe.do(ctx, cmd); err != nil {
+		return nil, classify(err)
+	}
+	packed, err := cmd.Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, classify(err)
+	}
+	parts, err := UnpackFields(packed)
+	if err != nil || len(parts) != 3 {
+		return nil, fmt.Errorf("%w: result %.40q", errProtocol, packed)
+	}
+	return &Result{string(parts[0]), time.UnixMilli(integer(string(parts[1]))), parts[2]}, nil
+}
+
+// ListenForResults calls each with the id of every message of the queue that gets
+// a result, until ctx ends; "" means that some may have been missed.
+func (q *Queue) ListenForResults(ctx context.Context, each func(id string)) {
+	q.s.listen(ctx, q.Results(), each)
+}

@@ -1,0 +1,177 @@
+package leanmq
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// maxResultKeep bounds KeepResult.
+const maxResultKeep = 30 * 24 * time.Hour
+
+// KeepResult keeps what becomes of the message for d (1 ms to 30 days) after its
+// end, for [Queue.Result]: what its handler set with [Message.SetResult] or replied,
+// or its last error when it is dead.
+func KeepResult(d time.Duration) SendOption {
+	return func(c *sendConfig) {
+		if d < time.Millisecond || d > maxResultKeep {
+			c.fail(invalid("KeepResult", "is %v: want 1ms to 30 days", d))
+		}
+		c.keep = d
+	}
+}
+
+// SetResult sets the message's result, which is kept when the handler returns nil.
+// Without [KeepResult] it does nothing. A later one replaces an earlier one; the
+// slice belongs to the message until it is settled.
+func (m *Message) SetResult(result []byte) {
+	if m.keepResult > 0 {
+		m.result = result
+	}
+}
+
+// How a message ended.
+const (
+	ResultDone     = "done"
+	ResultDead     = "dead"
+	ResultCanceled = "canceled"
+)
+
+// Result is how a message ended.
+type Result struct {
+	ID      string
+	Status  string // one of the Result constants
+	Payload []byte // what the handler set, when it is done
+	Error   string // the last error, when it is dead
+	At      time.Time
+}
+
+// Result waits until the message with this id, which was sent to this queue with
+// [KeepResult], has ended, and returns how. It may be called in any process, any
+// number of times while the result is kept. When ctx ends first the error wraps
+// [ErrNoResult] and the cause; with a context that has ended already it looks
+// without waiting.
+func (q *Queue) Result(ctx context.Context, id string) (*Result, error) {
+	if q.err != nil {
+		return nil, q.wrap("result", id, q.err)
+	}
+	if ctx.Err() == nil {
+		news, stop := q.c.results.add(q, id)
+		defer stop()
+		for {
+			r, err := q.result(ctx, id)
+			if r != nil || err != nil && ctx.Err() == nil {
+				return r, err
+			}
+			select {
+			case <-news:
+				continue
+			case <-time.After(resultPoll/2 + rand.N(resultPoll)):
+				continue
+			case <-ctx.Done():
+			}
+			break
+		}
+	}
+	r, err := q.result(context.WithoutCancel(ctx), id)
+	if r == nil && err == nil {
+		err = q.wrap("result", id, fmt.Errorf("%w: %w", ErrNoResult, context.Cause(ctx)))
+	}
+	return r, err
+}
+
+func (q *Queue) result(ctx context.Context, id string) (*Result, error) {
+	r, err := q.sq.ResultOf(ctx, id)
+	if err != nil || r == nil {
+		return nil, q.wrap("result", id, err)
+	}
+	out := &Result{ID: id, Status: r.Status, At: r.At}
+	if r.Status == ResultDone {
+		out.Payload = r.Value
+	} else {
+		out.Error = string(r.Value)
+	}
+	return out, nil
+}
+
+// resultPoll is about how often a waiting Result looks without being told.
+const resultPoll = 5 * time.Second
+
+// resultHub wakes those who wait for results, of all queues of a client. It listens
+// to a queue while somebody waits for one of its results.
+type resultHub struct {
+	mu     sync.Mutex
+	queues map[string]*resultWaits
+}
+
+// resultWaits are those who wait for results of one queue.
+type resultWaits struct {
+	waiting map[string]map[chan struct{}]struct{} // by message id
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+func (h *resultHub) add(q *Queue, id string) (news <-chan struct{}, stop func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := h.queues[q.name]
+	if w == nil {
+		if h.queues == nil {
+			h.queues = map[string]*resultWaits{}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w = &resultWaits{waiting: map[string]map[chan struct{}]struct{}{}, cancel: cancel, done: make(chan struct{})}
+		h.queues[q.name] = w
+		go func() {
+			defer close(w.done)
+			q.sq.ListenForResults(ctx, func(id string) { h.tell(w, id) })
+		}()
+	}
+	c := make(chan struct{}, 1)
+	if w.waiting[id] == nil {
+		w.waiting[id] = map[chan struct{}]struct{}{}
+	}
+	w.waiting[id][c] = struct{}{}
+	return c, func() { h.remove(q, w, id, c) }
+}
+
+// tell wakes those who wait for id, or all when it is "".
+func (h *resultHub) tell(w *resultWaits, id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	wake := func(cs map[chan struct{}]struct{}) {
+		for c := range cs {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		}
+	}
+	if id != "" {
+		wake(w.waiting[id])
+		return
+	}
+	for _, cs := range w.waiting {
+		wake(cs)
+	}
+}
+
+// remove ends a wait, and the listening with the last one.
+func (h *resultHub) remove(q *Queue, w *resultWaits, id string, c chan struct{}) {
+	h.mu.Lock()
+	delete(w.waiting[id], c)
+	if len(w.waiting[id]) == 0 {
+		delete(w.waiting, id)
+	}
+	last := len(w.waiting) == 0
+	if last {
+		delete(h.queues, q.name)
+	}
+	h.mu.Unlock()
+	if last {
+		w.cancel()
+		<-w.done
+	}
+}
