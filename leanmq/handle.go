@@ -12,7 +12,8 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	start := time.Now()
 	if m.expired(p.c, start) {
 		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		return 1 // the zero verdict is done
+		m.verdict.expired = true // and else zero: done
+		return 1
 	}
 	ctx, cancel := p.context(m)
 	err := call(ctx, p.h, m)
@@ -24,6 +25,7 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 		p.answer(m, err)
 	}
 	cancel(nil)
+	p.c.noteRun(m, start, took, err)
 	return took
 }
 
@@ -63,11 +65,11 @@ func call(ctx context.Context, h Handler, m *Message) (err error) {
 // judge decides on a failed attempt.
 func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, ErrDrainTimeout):
-		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
+	case errors.Is(cause, ErrDrainTimeout) && !errors.Is(err, ErrTimeout):
+		m.verdict = verdict{outcome: outcomeKeep} // not its fault, unless it was late already: handed back
 		return
 	case errors.Is(cause, ErrExpired):
-		m.verdict = verdict{outcome: outcomeDone}
+		m.verdict = verdict{outcome: outcomeDone, expired: true}
 		m.inbox, m.reply = "", nil // nobody waits any more
 		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
 		return

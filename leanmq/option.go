@@ -17,6 +17,10 @@ type Option func(*clientConfig)
 type clientConfig struct {
 	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:"`
 	log    zerolog.Logger
+	mws    []Middleware
+	sends  []SendMiddleware
+	chain  SendFunc // sends, composed
+	hooks  []Hooks
 }
 
 // Prefix sets what all keys begin with. Default "leanmq". Clients with
@@ -37,6 +41,8 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
+	maxRunTime    time.Duration
+	mws           []Middleware
 }
 
 // consumeConfig applies options to the defaults and checks what comes out.
@@ -53,6 +59,14 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	cfg.Retry = cfg.Retry.withDefaults()
 	if q.err != nil {
 		return cfg, q.err
+	}
+	if err := checkMiddleware("Use", cfg.mws); err != nil {
+		return cfg, err
+	}
+	if cfg.maxRunTime != 0 {
+		if err := checkRunTime("MaxRunTime", cfg.maxRunTime); err != nil {
+			return cfg, err
+		}
 	}
 	return cfg, check(&cfg)
 }

@@ -95,11 +95,12 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 		p.joined, p.epoch = true, epoch
 	}
 	epoch := p.epoch
-	entries, _, err := p.q.sq.Reclaim(background, p.name, p.cfg.Lease, n, p.cfg.MaxDeliveries)
+	entries, buried, err := p.q.sq.Reclaim(background, p.name, p.cfg.Lease, n, p.cfg.MaxDeliveries)
 	if err != nil {
 		p.joined = false
 		return nil, err
 	}
+	p.q.c.observeCrashed(p.q.sq, buried)
 	if len(entries) == 0 {
 		due, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
 		if err != nil {
@@ -129,8 +130,9 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 			m.Attempt = 0 // no handler sees it
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
 		case m.expired(p.q.c, time.Now()):
-			_ = pulled.settle(background, "drop", verdict{})
+			_ = pulled.settle(background, "drop", verdict{expired: true})
 		default:
+			p.q.c.noteRun(m, time.Now(), 0, nil)
 			out = append(out, pulled)
 		}
 	}
@@ -155,7 +157,8 @@ func (p *Puller) Close() error {
 // or Reject, before its lease runs out.
 type Pulled struct {
 	*Message
-	p *Puller
+	p    *Puller
+	seen pulledSeen
 }
 
 // Done acknowledges and deletes the message. [ErrLeaseLost] means that someone
@@ -171,12 +174,17 @@ func (m *Pulled) Retry(ctx context.Context, cause error) error {
 	if cause == nil {
 		cause = RetryAfter(0, nil)
 	}
-	return m.settle(ctx, "retry", judge(cause, m.Attempt, m.p.cfg.Retry))
+	return m.failed(ctx, "retry", cause)
 }
 
 // Reject dead-letters the message.
 func (m *Pulled) Reject(ctx context.Context, cause error) error {
-	return m.settle(ctx, "reject", judge(Reject(cause), m.Attempt, m.p.cfg.Retry))
+	return m.failed(ctx, "reject", Reject(cause))
+}
+
+func (m *Pulled) failed(ctx context.Context, op string, cause error) error {
+	m.observeCause(cause)
+	return m.settle(ctx, op, judge(cause, m.Attempt, m.p.cfg.Retry))
 }
 
 // Extend starts the message's lease anew.
@@ -185,6 +193,7 @@ func (m *Pulled) Extend(ctx context.Context) error {
 	switch {
 	case err == nil && len(lost) > 0:
 		err = ErrLeaseLost
+		m.observeLost()
 	case err == nil:
 		m.epoch = epoch
 	}
@@ -195,6 +204,7 @@ func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
 	m.verdict = v
 	st := settlement([]*Message{m.Message})
 	out, err := m.p.q.sq.Settle(ctx, m.p.name, &st)
+	m.observe(out.Lost, err)
 	if err == nil && len(out.Lost) > 0 {
 		err = ErrLeaseLost
 	}
