@@ -269,15 +269,17 @@ func TestHooksTellOfPulledMessages(t *testing.T) {
 		for len(ms) < 5 {
 			ms = append(ms, pull(t, p, 5-len(ms))...)
 		}
-		for i, err := range []error{ms[0].Done(t.Context()), ms[1].Retry(t.Context(), broken), ms[2].Reject(t.Context(), broken)} {
+		for i, err := range []error{ms[0].Done(t.Context()), ms[1].Retry(t.Context(), leanmq.RetryAfter(time.Hour, broken)), ms[2].Reject(t.Context(), broken)} {
 			if err != nil {
 				t.Errorf("%d: %v", i, err)
 			}
 		}
 		_ = ms[0].Done(t.Context()) // a mistake, and told once
 		thief := newPuller(t, open(t, url).Queue("jobs"), leanmq.Lease(100*time.Millisecond))
-		for taken := 0; taken < 2; {
-			taken += len(pull(t, thief, 2))
+		for taken := map[string]bool{}; len(taken) < 2; {
+			for _, m := range pull(t, thief, 2) {
+				taken[m.ID] = true
+			}
 		}
 		for _, m := range ms[3:] {
 			if err := m.Extend(t.Context()); !errors.Is(err, leanmq.ErrLeaseLost) {
