@@ -45,7 +45,7 @@ func (p *pool) isCanceled(m *Message) bool {
 
 // dropCanceled is the verdict on a canceled message. Its mark goes with it.
 func (p *pool) dropCanceled(m *Message) {
-	m.verdict = verdict{outcome: outcomeDone}
+	m.verdict = verdict{outcome: outcomeDone, canceled: true}
 	m.counter = counterCanceled
 	p.log.Info().Str("id", m.ID).Msg("canceled")
 	if err := p.q.sq.Uncancel(context.Background(), m.ID); err == nil {

@@ -40,6 +40,11 @@ var (
 	// ErrDrainTimeout: handlers were still running when DrainTimeout was over.
 	// It is the cause of their contexts and the result of Consume.
 	ErrDrainTimeout = errors.New("drain timeout")
+	// ErrTimeout: the handler ran for longer than Timeout or MaxRunTime allows. The
+	// cause of its context wraps it, and so does what Timeout makes of its error.
+	ErrTimeout = errors.New("handler timeout")
+	// ErrNotSent: a SendMiddleware neither passed a message on nor said why.
+	ErrNotSent = errors.New("not passed on by a send middleware")
 	// ErrConsuming: this client already consumes the queue.
 	ErrConsuming = errors.New("already consuming this queue")
 	// ErrNotFound: there is no such dead letter.

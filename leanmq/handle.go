@@ -23,6 +23,7 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 		p.answer(m, err)
 	}
 	cancel(nil)
+	p.c.noteRun(m, start, took, err)
 	return took
 }
 
@@ -31,7 +32,7 @@ func (p *pool) dropUnseen(m *Message, now time.Time) bool {
 	switch {
 	case m.expired(p.c, now):
 		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		m.verdict = verdict{outcome: outcomeDone}
+		m.verdict = verdict{outcome: outcomeDone, expired: true}
 	case p.cancels.Load() && p.isCanceled(m):
 		p.dropCanceled(m)
 	default:
@@ -82,11 +83,11 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	case errors.Is(cause, ErrCanceled):
 		p.dropCanceled(m)
 		return
-	case errors.Is(cause, ErrDrainTimeout):
-		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
+	case errors.Is(cause, ErrDrainTimeout) && !errors.Is(err, ErrTimeout):
+		m.verdict = verdict{outcome: outcomeKeep} // not its fault, unless it was late already: handed back
 		return
 	case errors.Is(cause, ErrExpired):
-		m.verdict = verdict{outcome: outcomeDone}
+		m.verdict = verdict{outcome: outcomeDone, expired: true}
 		m.inbox, m.reply = "", nil // nobody waits any more
 		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
 		return

@@ -132,7 +132,7 @@ func (b *Inbox) forget(correlation string) {
 
 // read takes replies to those who wait for them.
 func (b *Inbox) read(ctx context.Context) {
-	o := outage{log: b.c.log, what: "replies"}
+	o := outage{log: b.c.log, what: "replies", hooks: b.c.hooks}
 	for ctx.Err() == nil {
 		err := b.in.Read(ctx, readWait, b.arrived)
 		if err == nil {

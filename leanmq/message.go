@@ -55,6 +55,7 @@ type Message struct {
 	// While it is held by a pool.
 	next, prev *Message
 	verdict    verdict
+	run        *run                    // for hooks only
 	cancel     context.CancelCauseFunc // while its handler runs
 	settling   bool
 	lost       bool

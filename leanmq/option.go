@@ -19,6 +19,10 @@ type Option func(*clientConfig)
 type clientConfig struct {
 	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:"`
 	log    zerolog.Logger
+	mws    []Middleware
+	sends  []SendMiddleware
+	chain  SendFunc // sends, composed
+	hooks  []Hooks
 }
 
 // Prefix sets what all keys begin with. Default "leanmq". Clients with
@@ -39,6 +43,8 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
+	maxRunTime    time.Duration
+	mws           []Middleware
 	weights       [store.Levels]int // zero: strict
 	limits        *Limits
 	batch         batching
@@ -68,6 +74,14 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	}
 	if cfg.err != nil {
 		return cfg, cfg.err
+	}
+	if err := checkMiddleware("Use", cfg.mws); err != nil {
+		return cfg, err
+	}
+	if cfg.maxRunTime != 0 {
+		if err := checkRunTime("MaxRunTime", cfg.maxRunTime); err != nil {
+			return cfg, err
+		}
 	}
 	return cfg, check(&cfg)
 }

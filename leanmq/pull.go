@@ -104,11 +104,12 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 			break
 		}
 		epoch := p.epoch
-		entries, _, err := s.q.Reclaim(background, p.name, p.cfg.Lease, n-len(out), p.cfg.MaxDeliveries)
+		entries, buried, err := s.q.Reclaim(background, p.name, p.cfg.Lease, n-len(out), p.cfg.MaxDeliveries)
 		if err != nil {
 			p.joined = false
 			return nil, err
 		}
+		p.q.c.observeCrashed(p.q.sq, buried)
 		if out = append(out, p.pulled(background, s, entries, epoch)...); len(out) == n {
 			break
 		}
@@ -213,12 +214,13 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 			m.Attempt = 0 // no handler sees it
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
 		case m.expired(p.q.c, time.Now()):
-			_ = pulled.settle(background, "drop", verdict{})
+			_ = pulled.settle(background, "drop", verdict{expired: true})
 		case p.isCanceled(m):
 			m.counter = counterCanceled
-			_ = pulled.settle(background, "cancel", verdict{})
+			_ = pulled.settle(background, "cancel", verdict{canceled: true})
 			_ = p.q.sq.Uncancel(background, m.ID)
 		default:
+			p.q.c.noteRun(m, time.Now(), 0, nil)
 			out = append(out, pulled)
 		}
 	}
@@ -250,7 +252,8 @@ func (p *Puller) Close() error {
 // or Reject, before its lease runs out.
 type Pulled struct {
 	*Message
-	p *Puller
+	p    *Puller
+	seen pulledSeen
 }
 
 // Done acknowledges and deletes the message. [ErrLeaseLost] means that someone
@@ -266,12 +269,17 @@ func (m *Pulled) Retry(ctx context.Context, cause error) error {
 	if cause == nil {
 		cause = RetryAfter(0, nil)
 	}
-	return m.settle(ctx, "retry", judge(cause, m.Attempt, m.p.cfg.Retry))
+	return m.failed(ctx, "retry", cause)
 }
 
 // Reject dead-letters the message.
 func (m *Pulled) Reject(ctx context.Context, cause error) error {
-	return m.settle(ctx, "reject", judge(Reject(cause), m.Attempt, m.p.cfg.Retry))
+	return m.failed(ctx, "reject", Reject(cause))
+}
+
+func (m *Pulled) failed(ctx context.Context, op string, cause error) error {
+	m.observeCause(cause)
+	return m.settle(ctx, op, judge(cause, m.Attempt, m.p.cfg.Retry))
 }
 
 // Extend starts the message's lease anew.
@@ -280,6 +288,7 @@ func (m *Pulled) Extend(ctx context.Context) error {
 	switch {
 	case err == nil && len(lost) > 0:
 		err = ErrLeaseLost
+		m.observeLost()
 	case err == nil:
 		m.epoch = epoch
 	}
@@ -290,6 +299,7 @@ func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
 	m.verdict = v
 	st := settlement([]*Message{m.Message})
 	out, err := m.source.q.Settle(ctx, m.p.name, &st)
+	m.observe(out.Lost, err)
 	if err == nil && len(out.Lost) > 0 {
 		err = ErrLeaseLost
 	}

@@ -20,7 +20,7 @@ const MaxPayload = 16 << 20
 // sent; [ErrUnavailable] alone as well. [ErrUnknown] means that the message may
 // have been sent.
 func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (id string, err error) {
-	if len(opts) == 0 && q.maxLen == 0 && q.err == nil && len(payload) <= MaxPayload {
+	if len(opts) == 0 && q.maxLen == 0 && q.err == nil && len(payload) <= MaxPayload && q.c.sending == nil {
 		e := store.Envelope{Payload: keep(ctx, payload)}
 		id, err = q.sq.Send(ctx, &e)
 		if err != nil {
@@ -37,6 +37,14 @@ func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (i
 
 // send is where all single sends with something special come together.
 func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
+	if q.c.sending != nil {
+		return q.sendAround(ctx, e, terms)
+	}
+	return q.sendNow(ctx, e, terms)
+}
+
+// sendNow sends one message, without what is around it.
+func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
@@ -103,20 +111,36 @@ func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOpt
 	}
 	envelopes := make([]store.Envelope, len(payloads))
 	for i, p := range payloads {
-		envelopes[i] = c.envelope(keep(ctx, p))
+		envelopes[i] = c.envelope(p)
 	}
-	c.terms.Limit = q.maxLen
-	var errs []error
-	if c.terms == (store.SendTerms{}) {
-		ids, errs = q.sq.SendMany(ctx, envelopes)
-	} else {
-		ids, errs = make([]string, len(payloads)), make([]error, len(payloads))
-		for i, r := range q.sq.SendIf(ctx, envelopes, c.terms) {
-			ids[i], errs[i] = r.ID, sendError(r)
-		}
+	if q.c.sending != nil {
+		return q.sendAllAround(ctx, envelopes, c.terms)
 	}
+	ids, errs := q.sendAllNow(ctx, envelopes, c.terms)
+	return ids, q.joined(errs)
+}
+
+// sendAllNow sends messages, without what is around them. Where errs is not nil,
+// errs[i] says why message i was not sent.
+func (q *Queue) sendAllNow(ctx context.Context, envelopes []store.Envelope, terms store.SendTerms) (ids []string, errs []error) {
+	for i := range envelopes {
+		envelopes[i].Payload = keep(ctx, envelopes[i].Payload)
+	}
+	terms.Limit = q.maxLen
+	if terms == (store.SendTerms{}) {
+		return q.sq.SendMany(ctx, envelopes)
+	}
+	ids, errs = make([]string, len(envelopes)), make([]error, len(envelopes))
+	for i, r := range q.sq.SendIf(ctx, envelopes, terms) {
+		ids[i], errs[i] = r.ID, sendError(r)
+	}
+	return ids, errs
+}
+
+// joined is the error of a SendMany.
+func (q *Queue) joined(errs []error) error {
 	for i, err := range errs {
 		errs[i] = q.wrap("send", fmt.Sprintf("#%d", i), err)
 	}
-	return ids, errors.Join(errs...)
+	return errors.Join(errs...)
 }

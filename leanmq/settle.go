@@ -26,7 +26,7 @@ func (p *pool) settleLocked(m *Message) {
 
 // settle sends batches until nothing is left to settle.
 func (p *pool) settle() {
-	o := outage{log: p.log, what: "settle"}
+	o := outage{log: p.log, what: "settle", queue: p.q.name, hooks: p.c.hooks}
 	var batch []*Message
 	for {
 		p.mu.Lock()
@@ -66,12 +66,17 @@ func (p *pool) settleBatch(s *source, batch []*Message, o *outage) {
 			repeated := o.tries > 0
 			o.ok()
 			p.settled(batch, out, repeated)
+			if repeated { // see settled
+				out.Lost = nil
+			}
+			p.c.observeSettled(batch, out.Lost)
 			return
 		}
 		if p.abandoned.Load() {
 			p.log.Warn().Err(err).Int("messages", len(batch)).
 				Msg("could not settle before the drain ended; they are redelivered after the lease")
 			p.settled(batch, store.Settled{}, true)
+			p.c.observeUnsettled(batch, OutcomeHandedBack)
 			return
 		}
 		o.failed(context.Background(), err)

@@ -11,9 +11,9 @@ import (
 // [Reject] dead-letters, [RetryAfter] retries then, any other error retries
 // with backoff.
 //
-// ctx ends when the message's deadline passes, when its lease is lost, or when
-// a drain takes too long; [context.Cause] tells which. It does not end when the
-// consumer is asked to stop.
+// ctx ends when the message's deadline passes, when its lease is lost, when a drain
+// takes too long, or when its time is up (see [MaxRunTime]); [context.Cause] tells
+// which. It does not end when the consumer is asked to stop.
 //
 // The payload belongs to the handler, but it shares its memory with those of
 // messages fetched together: copy it to keep it for long.
@@ -96,6 +96,8 @@ type verdict struct {
 	delay   time.Duration // of a retry
 	reason  string        // of a death
 	err     string
+	// Done without having been handled: its time was up, or somebody canceled it.
+	expired, canceled bool
 }
 
 // judge turns a handler's error into a verdict.
