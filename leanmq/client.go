@@ -27,6 +27,10 @@ type Client struct {
 
 	notices noticeHub
 
+	codecs *codecSet
+	sealer *sealer  // nil: payloads are stored as they are
+	keys   *Keyring // that open them; nil if there are none
+
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed
 	shared map[any]any
@@ -89,11 +93,15 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 	for _, o := range opts {
 		o(&cfg)
 	}
+	if cfg.payload.err != nil {
+		return cfg, cfg.payload.err
+	}
 	return cfg, check(&cfg)
 }
 
 func newClient(s *store.Store, cfg clientConfig) *Client {
 	c := &Client{s: s, log: cfg.log, instance: newInstance()}
+	cfg.payload.configure(c)
 	c.notices.listen = s.Listen
 	return c
 }

@@ -43,6 +43,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNotEmpty: a queue with messages is not deleted unless forced.
 	ErrNotEmpty = errors.New("queue is not empty")
+	// ErrUndecodable: a message's payload cannot be opened (see Encrypt) or
+	// decoded (see Message.Decode). A handler that returns it dead-letters the
+	// message at once.
+	ErrUndecodable = errors.New("undecodable message")
 	// ErrNoReply: a request was not answered in time.
 	ErrNoReply = errors.New("no reply in time")
 )

@@ -14,6 +14,10 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
 		return 1 // the zero verdict is done
 	}
+	if err := p.c.open(m); err != nil {
+		p.refuse(m, err)
+		return max(time.Since(start), 1)
+	}
 	ctx, cancel := p.context(m)
 	err := call(ctx, p.h, m)
 	took = max(time.Since(start), 1)
@@ -22,6 +26,7 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	}
 	if m.inbox != "" {
 		p.answer(m, err)
+		p.c.sealer.sealReply(m)
 	}
 	cancel(nil)
 	return took

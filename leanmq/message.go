@@ -43,6 +43,8 @@ type Message struct {
 	inbox       string
 	correlation string
 	reply       *Reply
+	replyMark   string // how the reply is sealed
+	codecs      *codecSet
 	malformed   error
 
 	// While it is held by a pool.
@@ -112,6 +114,6 @@ func (m *Message) WantsReply() bool { return m.inbox != "" }
 // error.
 func (m *Message) Reply(r Reply) {
 	if m.inbox != "" {
-		m.reply = &r
+		m.reply, m.replyMark = &r, ""
 	}
 }

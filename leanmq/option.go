@@ -17,6 +17,8 @@ type Option func(*clientConfig)
 type clientConfig struct {
 	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:"`
 	log    zerolog.Logger
+
+	payload payloadConfig // see codec.go and seal.go
 }
 
 // Prefix sets what all keys begin with. Default "leanmq". Clients with

@@ -131,6 +131,10 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 		case m.expired(p.q.c, time.Now()):
 			_ = pulled.settle(background, "drop", verdict{})
 		default:
+			if err := p.q.c.open(m); err != nil {
+				pulled.refuse(background, err)
+				continue
+			}
 			out = append(out, pulled)
 		}
 	}
@@ -193,6 +197,7 @@ func (m *Pulled) Extend(ctx context.Context) error {
 
 func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
 	m.verdict = v
+	m.p.q.c.sealer.sealReply(m.Message)
 	st := settlement([]*Message{m.Message})
 	out, err := m.p.q.sq.Settle(ctx, m.p.name, &st)
 	if err == nil && len(out.Lost) > 0 {

@@ -94,7 +94,7 @@ func settlement(batch []*Message) store.Settlement {
 		if m.reply != nil {
 			st.Replies = append(st.Replies, store.Reply{
 				Inbox: m.inbox, Correlation: m.correlation,
-				Status: m.reply.Status, Header: m.reply.Header.pairs(), Payload: m.reply.Payload,
+				Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
 			})
 		}
 		v := &m.verdict
