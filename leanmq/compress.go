@@ -80,7 +80,7 @@ func decompress(data []byte) ([]byte, error) {
 	// The last four bytes tell the size, if they are true.
 	size := int64(binary.LittleEndian.Uint32(data[len(data)-4:]))
 	size = min(size, MaxPayload, int64(len(data))*maxInflation)
-	out := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	out := bytes.NewBuffer(make([]byte, 0, size+1+bytes.MinRead))
 	n, err := out.ReadFrom(io.LimitReader(&r.zr, MaxPayload+1))
 	switch {
 	case n > MaxPayload:
