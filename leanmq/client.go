@@ -32,6 +32,10 @@ type Client struct {
 	notices noticeHub
 	results resultHub
 
+	codecs *codecSet
+	sealer *sealer  // nil: payloads are stored as they are
+	keys   *Keyring // that open them; nil if there are none
+
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed
 	shared map[any]any
@@ -94,6 +98,9 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 	for _, o := range opts {
 		o(&cfg)
 	}
+	if cfg.payload.err != nil {
+		return cfg, cfg.payload.err
+	}
 	if err := checkMiddleware("UseAll", cfg.mws); err != nil {
 		return cfg, err
 	}
@@ -107,6 +114,7 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 func newClient(s *store.Store, cfg clientConfig) *Client {
 	c := &Client{s: s, log: cfg.log, instance: newInstance(), mws: cfg.mws, hooks: newHooks(cfg.hooks, cfg.log)}
 	c.sending = newSending(cfg.chain, c.hooks)
+	cfg.payload.configure(c)
 	c.notices.listen = s.Listen
 	return c
 }

@@ -11,7 +11,9 @@ import (
 )
 
 // DeadLetter is a message that was given up, with the story of its failure. Its
-// payload and headers are those that were sent.
+// payload and headers are those that were sent. A payload that this client lacks
+// the key of (see [Encrypt]) is shown as it is stored, with the header
+// ":encoding"; so it is in Waiting and Scheduled.
 type DeadLetter struct {
 	// Letter names the dead letter among those of its queue. It sorts by time of
 	// death.
@@ -35,7 +37,7 @@ const deadPage = 500
 func (q *Queue) DeadLetters(ctx context.Context) iter.Seq2[*DeadLetter, error] {
 	return func(yield func(*DeadLetter, error) bool) {
 		pages(ctx, q, "dead letters", q.sq.DeadLetters, func(e *store.Entry) bool {
-			return yield(newDeadLetter(q.name, e), nil)
+			return yield(newDeadLetter(q, e), nil)
 		}, func(err error) { yield(nil, err) })
 	}
 }
@@ -67,9 +69,9 @@ func pages(ctx context.Context, q *Queue, op string,
 	}
 }
 
-func newDeadLetter(queue string, e *store.Entry) *DeadLetter {
+func newDeadLetter(q *Queue, e *store.Entry) *DeadLetter {
 	d := &DeadLetter{
-		Letter: e.Entry, Message: *newMessage(queue, e), Reason: e.Reason, Error: e.Error,
+		Letter: e.Entry, Message: *q.show(e), Reason: e.Reason, Error: e.Error,
 		FirstFailed: time.UnixMilli(e.FirstFailed), LastFailed: time.UnixMilli(e.LastFailed),
 	}
 	d.Message.Attempt = e.Attempts
@@ -91,7 +93,7 @@ func (q *Queue) DeadLetter(ctx context.Context, letter string) (*DeadLetter, err
 	if e == nil {
 		return nil, q.wrap("dead letter", letter, ErrNotFound)
 	}
-	return newDeadLetter(q.name, e), nil
+	return newDeadLetter(q, e), nil
 }
 
 // Requeue sends dead letters again, each atomically and exactly once: as new
@@ -182,7 +184,7 @@ func checkLetters(letters ...string) error {
 func (q *Queue) Waiting(ctx context.Context) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
 		pages(ctx, q, "waiting", q.sq.Waiting, func(e *store.Entry) bool {
-			return yield(newMessage(q.name, e), nil)
+			return yield(q.show(e), nil)
 		}, func(err error) { yield(nil, err) })
 	}
 }
@@ -205,7 +207,7 @@ func (q *Queue) Scheduled(ctx context.Context, n int) ([]Scheduled, error) {
 	entries, err := q.sq.Scheduled(ctx, 0, n)
 	out := make([]Scheduled, len(entries))
 	for i := range entries {
-		out[i] = Scheduled{Message: *newMessage(q.name, &entries[i]), Due: entries[i].Due}
+		out[i] = Scheduled{Message: *q.show(&entries[i]), Due: entries[i].Due}
 	}
 	return out, q.wrap("scheduled", "", err)
 }

@@ -53,6 +53,10 @@ var (
 	ErrNotEmpty = errors.New("queue is not empty")
 	// ErrNoResult: the message has no result, or not yet.
 	ErrNoResult = errors.New("no result")
+	// ErrUndecodable: a message's payload cannot be opened (see Encrypt) or
+	// decoded (see Message.Decode). A handler that returns it dead-letters the
+	// message at once.
+	ErrUndecodable = errors.New("undecodable message")
 	// ErrNoReply: a request was not answered in time.
 	ErrNoReply = errors.New("no reply in time")
 )

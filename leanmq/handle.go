@@ -22,6 +22,7 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	if m.inbox != "" {
 		p.answer(m, err)
 	}
+	p.c.sealer.sealOutcome(m)
 	cancel(nil)
 	p.c.noteRun(m, start, took, err)
 	return took
@@ -36,6 +37,10 @@ func (p *pool) dropUnseen(m *Message, now time.Time) bool {
 	case p.cancels.Load() && p.isCanceled(m):
 		p.dropCanceled(m)
 	default:
+		if err := p.c.open(m); err != nil {
+			p.refuse(m, err)
+			return true
+		}
 		return false
 	}
 	return true

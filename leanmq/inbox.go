@@ -25,7 +25,7 @@ const (
 )
 
 // Reply answers a request. Status is an HTTP status code. Headers whose names have
-// less than 2 bytes are dropped.
+// less than 2 bytes are dropped, and so is ":encoding", which is LeanMQ's own.
 type Reply struct {
 	Status  int
 	Header  Header
@@ -103,6 +103,9 @@ func (b *Inbox) request(ctx context.Context, q *Queue, e store.Envelope, terms s
 	case r := <-reply:
 		if r == nil {
 			return nil, q.wrap("request", id, ErrClosed)
+		}
+		if err := b.c.openReply(r); err != nil {
+			return nil, q.wrap("request", id, err)
 		}
 		return r, nil
 	case <-ctx.Done():

@@ -43,12 +43,15 @@ type Message struct {
 	inbox       string
 	correlation string
 	reply       *Reply
+	replyMark   string // how the reply is sealed
+	codecs      *codecSet
 	malformed   error
 	source      *source // the level it came from
 	orderKey    string
 	uniqueKey   string
 	keepResult  time.Duration
 	result      []byte
+	resultMark  string // how the result is sealed
 	progressed  bool
 	counter     string // of the queue, to count it when it is settled
 
@@ -123,7 +126,7 @@ func (m *Message) WantsReply() bool { return m.inbox != "" }
 // error.
 func (m *Message) Reply(r Reply) {
 	if m.inbox != "" {
-		m.reply = &r
+		m.reply, m.replyMark = &r, ""
 	}
 	m.SetResult(r.Payload)
 }

@@ -23,6 +23,8 @@ type clientConfig struct {
 	sends  []SendMiddleware
 	chain  SendFunc // sends, composed
 	hooks  []Hooks
+
+	payload payloadConfig // see codec.go and seal.go
 }
 
 // Prefix sets what all keys begin with. Default "leanmq". Clients with

@@ -220,6 +220,10 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 			_ = pulled.settle(background, "cancel", verdict{canceled: true})
 			_ = p.q.sq.Uncancel(background, m.ID)
 		default:
+			if err := p.q.c.open(m); err != nil {
+				pulled.refuse(background, err)
+				continue
+			}
 			p.q.c.noteRun(m, time.Now(), 0, nil)
 			out = append(out, pulled)
 		}
@@ -297,6 +301,7 @@ func (m *Pulled) Extend(ctx context.Context) error {
 
 func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
 	m.verdict = v
+	m.p.q.c.sealer.sealOutcome(m.Message)
 	st := settlement([]*Message{m.Message})
 	out, err := m.source.q.Settle(ctx, m.p.name, &st)
 	m.observe(out.Lost, err)

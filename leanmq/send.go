@@ -10,7 +10,9 @@ import (
 )
 
 // MaxPayload is the largest payload in bytes. Larger things belong into a blob
-// store, and their address into a message: Redis holds everything in memory.
+// store, and their address into a message: Redis holds everything in memory. It
+// bounds what is sent, not what [Compress] and [Encrypt] make of it; for a
+// smaller bound see [MaxPayloadBytes].
 const MaxPayload = 16 << 20
 
 // Send adds a message and returns its id. It returns when Redis has it; the
@@ -20,7 +22,7 @@ const MaxPayload = 16 << 20
 // sent; [ErrUnavailable] alone as well. [ErrUnknown] means that the message may
 // have been sent.
 func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (id string, err error) {
-	if len(opts) == 0 && q.maxLen == 0 && q.err == nil && len(payload) <= MaxPayload && q.c.sending == nil {
+	if len(opts) == 0 && q.plain && len(payload) <= q.maxPayload {
 		e := store.Envelope{Payload: keep(ctx, payload)}
 		id, err = q.sq.Send(ctx, &e)
 		if err != nil {
@@ -48,7 +50,7 @@ func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendT
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
-	e.Payload = keep(ctx, e.Payload)
+	q.c.sealEnvelope(ctx, &e)
 	terms.Limit = q.maxLen
 	if q.scoped && terms.Window > 0 {
 		terms.Scope = e.Target
@@ -72,8 +74,8 @@ func (q *Queue) sendable(payload []byte) error {
 	if q.err != nil {
 		return q.err
 	}
-	if len(payload) > MaxPayload {
-		return invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
+	if len(payload) > q.maxPayload {
+		return invalid("payload", "has %d bytes: at most %d are allowed", len(payload), q.maxPayload)
 	}
 	return nil
 }
@@ -124,7 +126,7 @@ func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOpt
 // errs[i] says why message i was not sent.
 func (q *Queue) sendAllNow(ctx context.Context, envelopes []store.Envelope, terms store.SendTerms) (ids []string, errs []error) {
 	for i := range envelopes {
-		envelopes[i].Payload = keep(ctx, envelopes[i].Payload)
+		q.c.sealEnvelope(ctx, &envelopes[i])
 	}
 	terms.Limit = q.maxLen
 	if terms == (store.SendTerms{}) {

@@ -26,6 +26,7 @@ type sendConfig struct {
 	unique string
 	digest bool // unique by payload
 	keep   time.Duration
+	codec  Codec // of the payload; nil = JSON, or the client's
 	err    error
 }
 
@@ -174,6 +175,9 @@ func (c *sendConfig) envelope(payload []byte) store.Envelope {
 	}
 	for name, value := range c.header {
 		e.Header = append(e.Header, name, value)
+	}
+	if c.codec != nil && c.codec.Name() != JSON.Name() {
+		e.Header = append(e.Header, headerCodec, c.codec.Name())
 	}
 	return e
 }

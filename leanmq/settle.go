@@ -130,7 +130,7 @@ func settlement(batch []*Message) store.Settlement {
 		if m.reply != nil {
 			st.Replies = append(st.Replies, store.Reply{
 				Inbox: m.inbox, Correlation: m.correlation,
-				Status: m.reply.Status, Header: m.reply.Header.pairs(), Payload: m.reply.Payload,
+				Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
 			})
 		}
 		v := &m.verdict
@@ -139,7 +139,7 @@ func settlement(batch []*Message) store.Settlement {
 			if m.special() {
 				st.Finished = append(st.Finished, store.Finished{
 					ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
-					Keep: m.keepResult, Result: m.result, Counter: m.counter,
+					Keep: m.keepResult, Result: m.packedResult(), Counter: m.counter,
 				})
 				break
 			}

@@ -51,11 +51,12 @@ func (r *retryAfter) Error() string { return r.err.Error() }
 func (r *retryAfter) Unwrap() error { return r.err }
 
 // HasVerdict reports whether err says by itself what is to become of the message:
-// it holds a Reject or a RetryAfter. For layers that judge errors of their own.
+// it holds a Reject, a RetryAfter or an ErrUndecodable. For layers that judge
+// errors of their own.
 func HasVerdict(err error) bool {
 	var reject *rejection
 	var after *retryAfter
-	return errors.As(err, &reject) || errors.As(err, &after)
+	return errors.As(err, &reject) || errors.As(err, &after) || isUndecodable(err)
 }
 
 // PanicError is a handler's panic as an error. It is retried like any other.
@@ -78,7 +79,17 @@ const (
 	ReasonExhausted = "exhausted" // the last allowed attempt failed
 	ReasonMalformed = "malformed" // not a message: no handler saw it
 	ReasonCrashed   = "crashed"   // delivered MaxDeliveries times, never settled
+	// ReasonUndecodable: the payload could not be opened, and no handler saw it,
+	// or the handler returned an ErrUndecodable.
+	ReasonUndecodable = "undecodable"
 )
+
+// isUndecodable reports whether err dead-letters because it holds an
+// ErrUndecodable. In a RetryAfter it does not.
+func isUndecodable(err error) bool {
+	var after *retryAfter
+	return errors.Is(err, ErrUndecodable) && !errors.As(err, &after)
+}
 
 // outcome is what becomes of a message.
 type outcome uint8
@@ -109,6 +120,9 @@ func judge(err error, attempt int, policy RetryPolicy) verdict {
 	var reject *rejection
 	if errors.As(err, &reject) {
 		return verdict{outcome: outcomeDead, reason: ReasonRejected, err: text}
+	}
+	if isUndecodable(err) {
+		return verdict{outcome: outcomeDead, reason: ReasonUndecodable, err: text}
 	}
 	if attempt >= policy.MaxAttempts {
 		return verdict{outcome: outcomeDead, reason: ReasonExhausted, err: text}

@@ -162,6 +162,16 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 	return e, errors.Join(errs...)
 }
 
+// Pack makes one value of several, as pack in lib.lua does.
+func Pack(parts ...[]byte) []byte {
+	var out []byte
+	for _, p := range parts {
+		out = append(strconv.AppendInt(out, int64(len(p)), 10), ':')
+		out = append(out, p...)
+	}
+	return out
+}
+
 // UnpackFields reads what pack in lib.lua wrote: "length:bytes" for each.
 func UnpackFields(s string) ([][]byte, error) {
 	var out [][]byte
