@@ -10,9 +10,9 @@ import (
 // handle runs the handler for one message and judges its result.
 func (p *pool) handle(m *Message) (took time.Duration) {
 	start := time.Now()
-	if m.expired(p.c, start) {
-		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		return 1 // the zero verdict is done
+	if v, late := p.cfg.late(p.c, m, start, &p.log); late {
+		m.verdict = v
+		return 1
 	}
 	ctx, cancel := p.context(m)
 	err := call(ctx, p.h, m)
@@ -67,12 +67,13 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
 		return
 	case errors.Is(cause, ErrExpired):
-		m.verdict = verdict{outcome: outcomeDone}
+		m.verdict = p.cfg.expire(m, errorText(err))
 		m.inbox, m.reply = "", nil // nobody waits any more
-		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
+		p.log.Info().Str("id", m.ID).AnErr("error", err).
+			Bool("dead-lettered", m.verdict.outcome == outcomeDead).Msg("expired while it was handled")
 		return
 	}
-	m.verdict = judge(err, m.Attempt, p.cfg.Retry)
+	m.verdict = p.cfg.judge(m, err, p.c.age(m, time.Now()), &p.log)
 	var pe *PanicError
 	if errors.As(err, &pe) {
 		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).

@@ -44,6 +44,7 @@ type Message struct {
 	correlation string
 	reply       *Reply
 	malformed   error
+	extra       *extra
 
 	// While it is held by a pool.
 	next, prev *Message
@@ -66,6 +67,7 @@ func newMessage(queue string, e *store.Entry) *Message {
 		inbox:       e.Inbox,
 		correlation: e.Correlation,
 		malformed:   e.Malformed,
+		extra:       newExtra(e),
 	}
 	if m.ID == "" {
 		m.ID = e.Entry
@@ -106,8 +108,9 @@ func (m *Message) WantsReply() bool { return m.inbox != "" }
 // nothing.
 //
 // An answered message is done, whatever the handler returns: the caller has been
-// told, so it is neither retried nor dead-lettered. Only [RetryAfter] with a time
-// before the caller's deadline withdraws the reply and tries again. A request
+// told, so it is neither retried nor dead-lettered. Only [RetryAfter] (or
+// [RetryAfterOn]) with a time before the caller's deadline withdraws the reply and
+// tries again. A request
 // that is not answered explicitly is answered with status 200, or 500 after an
 // error.
 func (m *Message) Reply(r Reply) {

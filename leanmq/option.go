@@ -37,6 +37,8 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
+	OnExpired     ExpiryPolicy `validate:"max=1"`
+	rules         rules
 }
 
 // consumeConfig applies options to the defaults and checks what comes out.
@@ -50,10 +52,16 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	for _, o := range opts {
 		o(&cfg)
 	}
-	cfg.Retry = cfg.Retry.withDefaults()
 	if q.err != nil {
 		return cfg, q.err
 	}
+	if err := cfg.Retry.conflict("Retry"); err != nil {
+		return cfg, err
+	}
+	if err := cfg.rules.check(); err != nil {
+		return cfg, err
+	}
+	cfg.Retry = cfg.Retry.withDefaults()
 	return cfg, check(&cfg)
 }
 

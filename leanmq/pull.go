@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -22,12 +24,13 @@ type Puller struct {
 	name   string
 	reader *store.Reader
 	turn   chan struct{} // held by the Receive that reads
+	log    zerolog.Logger
 	joined bool
 	epoch  string
 }
 
-// Puller returns a puller of the queue. Of the options, Lease, Retry and
-// MaxDeliveries have a meaning. Close it.
+// Puller returns a puller of the queue. Of the options, Lease, Retry,
+// MaxDeliveries, OnExpired and the rules about errors have a meaning. Close it.
 func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 	cfg, err := q.consumeConfig(opts)
 	if err != nil {
@@ -36,6 +39,7 @@ func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 	return &Puller{
 		q: q, cfg: cfg, name: q.c.instance + "/" + newToken()[:6],
 		reader: q.c.s.NewReader(), turn: make(chan struct{}, 1),
+		log: q.c.log.With().Str("queue", q.name).Logger(),
 	}, nil
 }
 
@@ -124,13 +128,12 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 	for m := range messages(p.q.name, entries) {
 		m.epoch = epoch
 		pulled := &Pulled{Message: m, p: p}
-		switch {
-		case m.malformed != nil:
+		if m.malformed != nil {
 			m.Attempt = 0 // no handler sees it
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
-		case m.expired(p.q.c, time.Now()):
-			_ = pulled.settle(background, "drop", verdict{})
-		default:
+		} else if v, late := p.cfg.late(p.q.c, m, time.Now(), &p.log); late {
+			_ = pulled.settle(background, "drop", v)
+		} else {
 			out = append(out, pulled)
 		}
 	}
@@ -166,17 +169,21 @@ func (m *Pulled) Done(ctx context.Context) error {
 
 // Retry counts a failed attempt and, as the policy says, retries the message
 // after its backoff or dead-letters it. Reject and RetryAfter mean what they do
-// in a handler.
+// in a handler, and rules such as RejectOn are asked first.
 func (m *Pulled) Retry(ctx context.Context, cause error) error {
 	if cause == nil {
 		cause = RetryAfter(0, nil)
 	}
-	return m.settle(ctx, "retry", judge(cause, m.Attempt, m.p.cfg.Retry))
+	return m.settle(ctx, "retry", m.judge(cause))
 }
 
 // Reject dead-letters the message.
 func (m *Pulled) Reject(ctx context.Context, cause error) error {
-	return m.settle(ctx, "reject", judge(Reject(cause), m.Attempt, m.p.cfg.Retry))
+	return m.settle(ctx, "reject", m.judge(Reject(cause)))
+}
+
+func (m *Pulled) judge(cause error) verdict {
+	return m.p.cfg.judge(m.Message, cause, m.p.q.c.age(m.Message, time.Now()), &m.p.log)
 }
 
 // Extend starts the message's lease anew.

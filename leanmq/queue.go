@@ -75,6 +75,7 @@ type QueueInfo struct {
 	Scheduled int64  `json:"scheduled"` // delayed sends and waiting retries
 	Dead      int64  `json:"dead"`
 	Consumers int64  `json:"consumers"`
+	Expired   int64  `json:"expired"` // messages whose TTL was over, ever
 }
 
 // Info counts what is in the queue now. A queue that does not exist is empty.
@@ -90,6 +91,7 @@ func newQueueInfo(name string, i store.Info) QueueInfo {
 	return QueueInfo{
 		Name: name, Ready: i.Ready, InFlight: i.InFlight,
 		Scheduled: i.Scheduled, Dead: i.Dead, Consumers: i.Consumers,
+		Expired: i.Expired,
 	}
 }
 

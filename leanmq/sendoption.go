@@ -21,6 +21,8 @@ type sendConfig struct {
 	ttl    time.Duration
 	terms  store.SendTerms
 	window time.Duration
+	policy string        // see formatPolicy
+	maxAge time.Duration // of the policy
 	err    error
 }
 
@@ -90,7 +92,8 @@ func Target(t string) SendOption {
 }
 
 // TTL makes the message expire d after the send, by the server's clock: it is
-// never handed to a handler after that, and a running handler's context ends.
+// never handed to a handler after that, and a running handler's context ends. See
+// [OnExpired] for what becomes of it.
 func TTL(d time.Duration) SendOption {
 	return func(c *sendConfig) {
 		if d < time.Millisecond {
@@ -140,6 +143,9 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	if c.terms.Delay > 0 && !c.terms.Due.IsZero() {
 		c.fail(invalid("Delay", "and At exclude each other"))
 	}
+	if c.maxAge > 0 && c.terms.Delay > c.maxAge {
+		c.fail(invalid("Delay", "is %v and RetryWith.MaxAge %v: no attempt could begin", c.terms.Delay, c.maxAge))
+	}
 	if len(c.header) > store.MaxHeaders {
 		c.fail(invalid("header", "there are %d: at most %d are allowed", len(c.header), store.MaxHeaders))
 	}
@@ -153,7 +159,7 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 }
 
 func (c *sendConfig) envelope(payload []byte) store.Envelope {
-	e := store.Envelope{Payload: payload, ID: c.id, Target: c.target}
+	e := store.Envelope{Payload: payload, ID: c.id, Target: c.target, Policy: c.policy}
 	if c.ttl > 0 {
 		e.TTL = max(c.ttl.Milliseconds(), 1)
 	}

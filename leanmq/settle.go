@@ -110,6 +110,8 @@ func settlement(batch []*Message) store.Settlement {
 			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
 		case outcomeDead:
 			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
+		case outcomeExpired:
+			st.Expired = append(st.Expired, m.entry)
 		case outcomeKeep:
 		}
 	}

@@ -11,22 +11,24 @@ import (
 type Info struct {
 	Ready, InFlight, Scheduled, Dead int64
 	Consumers                        int64
+	Expired                          int64 // messages ever
 	Exists                           bool
 }
 
 // Infos counts what queues hold, in one round trip.
 func (s *Store) Infos(ctx context.Context, queues []*Queue) ([]Info, error) {
 	counts := make([]counting, len(queues))
-	cmds := make([]redis.Cmder, 0, 4*len(queues))
+	cmds := make([]redis.Cmder, 0, 5*len(queues))
 	for i, q := range queues {
 		c := counting{
 			length:  redis.NewIntCmd(ctx, "XLEN", q.Stream),
 			dead:    redis.NewIntCmd(ctx, "XLEN", q.Dead),
 			delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
 			groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
+			expired: redis.NewStringCmd(ctx, "HGET", q.Meta, "expired"),
 		}
 		counts[i] = c
-		cmds = append(cmds, c.length, c.dead, c.delayed, c.groups)
+		cmds = append(cmds, c.length, c.dead, c.delayed, c.groups, c.expired)
 	}
 	if err := s.pipe.doAll(ctx, cmds); err != nil {
 		return nil, classify(err)
@@ -54,6 +56,7 @@ func (q *Queue) Info(ctx context.Context) (Info, error) {
 type counting struct {
 	length, dead, delayed *redis.IntCmd
 	groups                *redis.XInfoGroupsCmd
+	expired               *redis.StringCmd
 }
 
 func (c *counting) info() (Info, error) {
@@ -70,6 +73,7 @@ func (c *counting) info() (Info, error) {
 	}
 	info.Ready = max(c.length.Val()-info.InFlight, 0)
 	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
+	info.Expired = integer(c.expired.Val()) // an error means: none yet
 	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
 	return info, nil
 }

@@ -30,7 +30,7 @@ type QueueKeys struct {
 	Delayed string // scheduled: zset of tokens by due time in ms
 	Bodies  string // scheduled: hash of packed fields by token
 	Workers string // hash of epochs by consumer
-	Meta    string // hash of settings
+	Meta    string // hash of counters and settings: "expired"
 }
 
 // Queue returns the keys of the queue called name: "name", or "tag:name" for

@@ -27,6 +27,7 @@ var (
 	doneScript    = newScript("done")
 	retryScript   = newScript("retry")
 	deadScript    = newScript("dead")
+	expireScript  = newScript("expire")
 	renewScript   = newScript("renew")
 	reclaimScript = newScript("reclaim")
 	releaseScript = newScript("release")

@@ -37,6 +37,7 @@ type Settlement struct {
 	Done    []Done
 	Retries []Retry
 	Dead    []Dead
+	Expired []string // ids: acknowledged and counted
 	Replies []Reply
 }
 
@@ -79,7 +80,14 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		for _, d := range ds {
 			args = append(args, d.ID, d.Reason, d.Attempts, d.Error)
 		}
-		cmds = append(cmds, deadScript.cmd(ctx, []string{q.Stream, q.Workers, q.QueueKeys.Dead}, args...))
+		cmds = append(cmds, deadScript.cmd(ctx, []string{q.Stream, q.Workers, q.QueueKeys.Dead, q.Meta}, args...))
+	}
+	for ids := range slices.Chunk(st.Expired, maxScriptItems) {
+		args := append(make([]any, 0, 2+len(ids)), group, consumer)
+		for _, id := range ids {
+			args = append(args, id)
+		}
+		cmds = append(cmds, expireScript.cmd(ctx, []string{q.Stream, q.Workers, q.Meta}, args...))
 	}
 	var out Settled
 	if err := q.s.pipe.doAll(ctx, cmds); err != nil {
@@ -105,7 +113,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 	return out, firstErr
 }
 
-// epochAndLost reads what done, retry, dead and renew return.
+// epochAndLost reads what done, retry, dead, expire and renew return.
 func epochAndLost(reply []any, lost []string) (string, []string) {
 	if len(reply) == 0 {
 		return "", lost
