@@ -18,7 +18,8 @@ type DeadLetter struct {
 	// Letter names the dead letter among those of its queue. It sorts by time of
 	// death.
 	Letter string
-	// Message is the message itself. Attempt is the number of failed ones.
+	// Message is the message itself. Attempt is the number of failed ones, and
+	// History tells of the last of them.
 	Message Message
 	// Reason is one of the Reason constants.
 	Reason string

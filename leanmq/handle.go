@@ -30,20 +30,19 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 
 // dropUnseen judges messages that no handler is to see.
 func (p *pool) dropUnseen(m *Message, now time.Time) bool {
-	switch {
-	case m.expired(p.c, now):
-		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		m.verdict = verdict{outcome: outcomeDone, expired: true}
-	case p.cancels.Load() && p.isCanceled(m):
-		p.dropCanceled(m)
-	default:
-		if err := p.c.open(m); err != nil {
-			p.refuse(m, err)
-			return true
-		}
-		return false
+	if v, late := p.cfg.late(p.c, m, now, &p.log); late {
+		m.verdict = v
+		return true
 	}
-	return true
+	if p.cancels.Load() && p.isCanceled(m) {
+		p.dropCanceled(m)
+		return true
+	}
+	if err := p.c.open(m); err != nil {
+		p.refuse(m, err)
+		return true
+	}
+	return false
 }
 
 func (m *Message) expired(c *Client, now time.Time) bool {
@@ -92,12 +91,13 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 		m.verdict = verdict{outcome: outcomeKeep} // not its fault, unless it was late already: handed back
 		return
 	case errors.Is(cause, ErrExpired):
-		m.verdict = verdict{outcome: outcomeDone, expired: true}
+		m.verdict = p.cfg.expire(m, errorText(err))
 		m.inbox, m.reply = "", nil // nobody waits any more
-		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
+		p.log.Info().Str("id", m.ID).AnErr("error", err).
+			Bool("dead-lettered", m.verdict.outcome == outcomeDead).Msg("expired while it was handled")
 		return
 	}
-	m.verdict = judge(err, m.Attempt, p.cfg.Retry)
+	m.verdict = p.cfg.judge(m, err, p.c.age(m, time.Now()), &p.log)
 	var pe *PanicError
 	if errors.As(err, &pe) {
 		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).

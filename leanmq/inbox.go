@@ -220,16 +220,15 @@ func (b *Inbox) Close() error {
 }
 
 // answer makes sure that the caller of a request gets one answer, and that an
-// answered message is done. Only an explicit RetryAfter that is due before the
-// caller's deadline leaves the answer to a later attempt.
+// answered message is done. Only a RetryAfter, the handler's own or a rule's, that
+// is due before the caller's deadline leaves the answer to a later attempt.
 func (p *pool) answer(m *Message, err error) {
-	var again *retryAfter
 	switch {
 	case m.verdict.outcome == outcomeKeep:
 		m.reply = nil
 		return
-	case m.verdict.outcome == outcomeRetry && errors.As(err, &again) &&
-		time.Now().Add(again.d).Before(p.c.local(m.Deadline)):
+	case m.verdict.outcome == outcomeRetry && m.verdict.asked &&
+		time.Now().Add(m.verdict.delay).Before(p.c.local(m.Deadline)):
 		m.reply = nil
 		return
 	case m.reply == nil && err == nil:

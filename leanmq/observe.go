@@ -53,12 +53,15 @@ func (c *Client) observeSettled(batch []*Message, lost []string) {
 			continue
 		}
 		switch v := &m.verdict; {
-		case v.expired:
+		case v.outcome == outcomeExpired:
 			tell(h.expired, m.info())
 			c.observeRun(m, OutcomeDropped)
-		case v.canceled:
+		case v.outcome == outcomeCanceled:
 			c.observeRun(m, OutcomeDropped)
 		case v.outcome == outcomeDead:
+			if v.reason == ReasonExpired {
+				tell(h.expired, m.info())
+			}
 			tell(h.dead, DeadInfo{m.info(), v.reason, v.err})
 			c.observeRun(m, OutcomeDead)
 		case v.outcome == outcomeRetry:

@@ -45,6 +45,8 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
+	OnExpired     ExpiryPolicy `validate:"max=1"`
+	rules         rules
 	maxRunTime    time.Duration
 	mws           []Middleware
 	weights       [store.Levels]int // zero: strict
@@ -70,13 +72,19 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	for _, o := range opts {
 		o(&cfg)
 	}
-	cfg.Retry = cfg.Retry.withDefaults()
 	if q.err != nil {
 		return cfg, q.err
 	}
 	if cfg.err != nil {
 		return cfg, cfg.err
 	}
+	if err := cfg.Retry.conflict("Retry"); err != nil {
+		return cfg, err
+	}
+	if err := cfg.rules.check(); err != nil {
+		return cfg, err
+	}
+	cfg.Retry = cfg.Retry.withDefaults()
 	if err := checkMiddleware("Use", cfg.mws); err != nil {
 		return cfg, err
 	}

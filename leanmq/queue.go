@@ -93,6 +93,8 @@ type QueueInfo struct {
 	Dead      int64  `json:"dead"`
 	Consumers int64  `json:"consumers"`
 	Paused    bool   `json:"paused"`
+	Expired   int64  `json:"expired"`  // messages whose TTL was over, ever
+	Canceled  int64  `json:"canceled"` // messages that were canceled, ever
 }
 
 // Info counts what is in the queue now. A queue that does not exist is empty.
@@ -108,7 +110,7 @@ func newQueueInfo(name string, i store.Info) QueueInfo {
 	return QueueInfo{
 		Name: name, Ready: i.Ready, InFlight: i.InFlight,
 		Scheduled: i.Scheduled, Blocked: i.Blocked, Dead: i.Dead, Consumers: i.Consumers,
-		Paused: i.Paused,
+		Paused: i.Paused, Expired: i.Expired, Canceled: i.Canceled,
 	}
 }
 

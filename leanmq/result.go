@@ -48,6 +48,7 @@ const (
 	ResultDone     = "done"
 	ResultDead     = "dead"
 	ResultCanceled = "canceled"
+	ResultExpired  = "expired"
 )
 
 // Result is how a message ended.

@@ -221,7 +221,7 @@ func (p *pool) refuse(m *Message, err error) {
 // refuse is the same for a puller, settled at once.
 func (m *Pulled) refuse(ctx context.Context, err error) {
 	m.Attempt--
-	v := judge(err, m.Attempt, m.p.cfg.Retry)
+	v := m.judge(err)
 	if m.inbox != "" { // an answered request is done
 		m.reply, v = &Reply{Status: http.StatusInternalServerError}, verdict{}
 	}

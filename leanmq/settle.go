@@ -120,7 +120,14 @@ func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
 
 // special reports whether more than the entry ends with the message.
 func (m *Message) special() bool {
-	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 || m.counter != ""
+	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0
+}
+
+func (m *Message) finished(counter string) store.Finished {
+	return store.Finished{
+		ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
+		Keep: m.keepResult, Result: m.packedResult(), Counter: counter,
+	}
 }
 
 // settlement sorts a batch by verdict.
@@ -137,10 +144,7 @@ func settlement(batch []*Message) store.Settlement {
 		switch v.outcome {
 		case outcomeDone:
 			if m.special() {
-				st.Finished = append(st.Finished, store.Finished{
-					ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
-					Keep: m.keepResult, Result: m.packedResult(), Counter: m.counter,
-				})
+				st.Finished = append(st.Finished, m.finished(""))
 				break
 			}
 			n := len(st.Done)
@@ -153,6 +157,10 @@ func settlement(batch []*Message) store.Settlement {
 			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
 		case outcomeDead:
 			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
+		case outcomeExpired:
+			st.Finished = append(st.Finished, m.finished(store.CounterExpired))
+		case outcomeCanceled:
+			st.Finished = append(st.Finished, m.finished(store.CounterCanceled))
 		case outcomeKeep:
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // Handler handles a message. The error it returns is its verdict: nil is done,
@@ -82,6 +84,8 @@ const (
 	// ReasonUndecodable: the payload could not be opened, and no handler saw it,
 	// or the handler returned an ErrUndecodable.
 	ReasonUndecodable = "undecodable"
+	ReasonTooOld      = "too old" // MaxAge leaves no time for another attempt
+	ReasonExpired     = "expired" // its TTL was over, and OnExpired wants to know
 )
 
 // isUndecodable reports whether err dead-letters because it holds an
@@ -98,40 +102,58 @@ const (
 	outcomeDone outcome = iota
 	outcomeRetry
 	outcomeDead
-	outcomeKeep // not ours any more, or to be handed back: do nothing
+	outcomeKeep     // not ours any more, or to be handed back: do nothing
+	outcomeExpired  // as done, and counted
+	outcomeCanceled // the same
 )
 
 // verdict is a handler's error, judged.
 type verdict struct {
 	outcome outcome
+	asked   bool          // for this delay, by RetryAfter
 	delay   time.Duration // of a retry
 	reason  string        // of a death
 	err     string
-	// Done without having been handled: its time was up, or somebody canceled it.
-	expired, canceled bool
 }
 
-// judge turns a handler's error into a verdict.
-func judge(err error, attempt int, policy RetryPolicy) verdict {
+// judge turns the error of a failed attempt into a verdict. age is the message's.
+func (c *consumeConfig) judge(m *Message, err error, age time.Duration, log *zerolog.Logger) verdict {
+	if len(c.rules) > 0 && err != nil {
+		cause := err
+		if err = c.rules.judge(err, log); err == nil {
+			log.Debug().Str("id", m.ID).Int("attempt", m.Attempt).AnErr("error", cause).Msg("failed: dropped by a rule")
+		}
+	}
 	if err == nil {
 		return verdict{outcome: outcomeDone}
 	}
-	text := errorText(err)
+	v := verdict{outcome: outcomeDead, err: errorText(err)}
 	var reject *rejection
 	if errors.As(err, &reject) {
-		return verdict{outcome: outcomeDead, reason: ReasonRejected, err: text}
+		v.reason = ReasonRejected
+		return v
 	}
 	if isUndecodable(err) {
-		return verdict{outcome: outcomeDead, reason: ReasonUndecodable, err: text}
+		v.reason = ReasonUndecodable
+		return v
 	}
-	if attempt >= policy.MaxAttempts {
-		return verdict{outcome: outcomeDead, reason: ReasonExhausted, err: text}
+	policy := c.policy(m, log)
+	if m.Attempt >= policy.MaxAttempts {
+		v.reason = ReasonExhausted
+		return v
 	}
 	var after *retryAfter
-	if errors.As(err, &after) {
-		return verdict{outcome: outcomeRetry, delay: after.d, err: text}
+	if v.asked = errors.As(err, &after); v.asked {
+		v.delay = after.d
+	} else {
+		v.delay = policy.delay(m.Attempt, err, log)
 	}
-	return verdict{outcome: outcomeRetry, delay: policy.backoff(attempt), err: text}
+	if m.inbox == "" && policy.tooOld(age, v.delay) {
+		v.reason = ReasonTooOld
+		return v
+	}
+	v.outcome = outcomeRetry
+	return v
 }
 
 // maxErrorText bounds what of an error is kept with the message.

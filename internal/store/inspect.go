@@ -13,6 +13,7 @@ type Info struct {
 	Blocked                          int64 // behind others with their ordering key
 	Consumers                        int64
 	Paused                           bool
+	Expired, Canceled                int64 // messages ever
 	Exists                           bool
 }
 
@@ -64,7 +65,7 @@ func newCounting(ctx context.Context, q *Queue) counting {
 		delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
 		groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
 		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, group),
-		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused"),
+		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused", CounterExpired, CounterCanceled),
 	}
 }
 
@@ -92,6 +93,7 @@ func (c *counting) info() (Info, error) {
 	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
 	meta := c.meta.Val()
 	info.Blocked, info.Paused = integer(meta[1]), meta[2] != nil
+	info.Expired, info.Canceled = integer(meta[3]), integer(meta[4])
 	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
 	return info, nil
 }

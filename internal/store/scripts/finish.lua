@@ -15,7 +15,8 @@ for i = 3, #ARGV, 8 do
     result[#result + 1] = entry
   elseif redis.call('XACK', KEYS[1], ARGV[1], entry) == 1 then -- 0: done before, the reply was lost
     redis.call('XDEL', KEYS[1], entry)
-    finish(q, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], 'done', ARGV[i + 6])
+    finish(q, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
+      ARGV[i + 7] ~= '' and ARGV[i + 7] or 'done', ARGV[i + 6])
     if ARGV[i + 7] ~= '' then redis.call('HINCRBY', q.meta, ARGV[i + 7], 1) end
   end
 end

@@ -3,9 +3,13 @@
 -- A stream entry's fields are a flat list name, value, name, value, …
 -- One-letter names belong to LeanMQ (see envelope.go), longer ones are headers.
 
+local now -- the same throughout a script
 local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  if not now then
+    local t = redis.call('TIME')
+    now = t[1] * 1000 + math.floor(t[2] / 1000)
+  end
+  return now
 end
 
 -- Integers as text: tostring() would turn large ones into 1.7e+12.
@@ -61,9 +65,18 @@ local function identity(fields, id)
 end
 
 -- A list of strings as one string, and back: each one as "length:bytes".
+local heads = {} -- numbers are slow to write
 local function pack(list)
   local out = {}
-  for i = 1, #list do out[i] = #list[i] .. ':' .. list[i] end
+  for i = 1, #list do
+    local n = #list[i]
+    local head = heads[n]
+    if not head then
+      head = n .. ':'
+      heads[n] = head
+    end
+    out[2 * i - 1], out[2 * i] = head, list[i]
+  end
   return table.concat(out)
 end
 
@@ -78,14 +91,45 @@ local function unpack_fields(s)
   return out
 end
 
--- Puts a message aside until due (ms) and tells the schedulers when it is the
--- next one due.
+-- The history of a message with one more failed attempt: packed, for each of the
+-- last 5, the time in ms, the worker, and up to 256 bytes of the error.
+-- attempts counts this one. What cannot be read is forgotten.
+local function remember(fields, attempts, now, worker, err)
+  local old = get(fields, 'h') or ''
+  if attempts > 5 and old ~= '' then
+    local starts, at = {}, 1
+    while at <= #old do
+      starts[#starts + 1] = at
+      local n, rest = string.match(old, '^(%d+):()', at)
+      at = n and rest + n or math.huge
+    end
+    local first = starts[math.max(#starts - 3 * 4 + 1, 1)]
+    old = at == #old + 1 and string.sub(old, first) or ''
+  end
+  if #err > 256 then
+    local n = 256
+    while n > 252 and math.floor(string.byte(err, n + 1) / 64) == 2 do n = n - 1 end
+    err = string.sub(err, 1, n) -- before a character, not within it
+  end
+  return old .. pack({now, worker, err})
+end
+
+-- Tells the schedulers when one of these tokens is the next one due.
+local function announce(delayed, tokens, channel, queue)
+  local head = redis.call('ZRANGE', delayed, 0, 0)[1]
+  for i = 1, #tokens do
+    if tokens[i] == head then
+      redis.call('PUBLISH', channel, 'due ' .. queue)
+      return
+    end
+  end
+end
+
+-- Puts a message aside until due (ms).
 local function schedule(delayed, bodies, token, fields, due, channel, queue)
   redis.call('HSET', bodies, token, pack(fields))
   redis.call('ZADD', delayed, int(due), token)
-  if redis.call('ZRANGE', delayed, 0, 0)[1] == token then
-    redis.call('PUBLISH', channel, 'due ' .. queue)
-  end
+  announce(delayed, {token}, channel, queue)
 end
 
 -- What scripts know of a queue beyond the stream at hand, from four of their
@@ -159,9 +203,11 @@ local function settle_always(workers)
 end
 
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
-local function bury(q, stream, group, dead, id, fields, reason, err, attempts)
+-- worker is whose attempt it was that failed, nil when none did.
+local function bury(q, stream, group, dead, id, fields, reason, err, attempts, worker)
   local now = int(now_ms())
   local set = identity(fields, id)
+  if worker then set.h = remember(fields, (tonumber(attempts) or 0) + 1, now, worker, err) end
   -- Only a foreign one: more than a call takes arguments, and no message (see
   -- maxFields in Go).
   if #fields > 4000 then fields = {':fields', pack(fields)} end
