@@ -27,6 +27,8 @@ type Client struct {
 
 	notices noticeHub
 
+	untickable sync.Map // periodic jobs that were logged as such
+
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed
 	shared map[any]any

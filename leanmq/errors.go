@@ -39,7 +39,7 @@ var (
 	ErrDrainTimeout = errors.New("drain timeout")
 	// ErrConsuming: this client already consumes the queue.
 	ErrConsuming = errors.New("already consuming this queue")
-	// ErrNotFound: there is no such dead letter.
+	// ErrNotFound: there is no such dead letter, scheduled message or periodic job.
 	ErrNotFound = errors.New("not found")
 	// ErrNotEmpty: a queue with messages is not deleted unless forced.
 	ErrNotEmpty = errors.New("queue is not empty")

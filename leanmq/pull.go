@@ -101,7 +101,7 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 		return nil, err
 	}
 	if len(entries) == 0 {
-		due, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
+		due, err := p.q.c.promote(background, []*store.Queue{p.q.sq})
 		if err != nil {
 			return nil, err
 		}

@@ -141,7 +141,7 @@ func (s *scheduler) promote(ctx context.Context, queues []*store.Queue) {
 		}
 	}
 	s.mu.Unlock()
-	wait, err := s.c.s.Promote(ctx, queues, promoteBatch)
+	wait, err := s.c.promote(ctx, queues)
 	if err != nil {
 		return
 	}

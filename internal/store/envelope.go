@@ -162,6 +162,31 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 	return e, errors.Join(errs...)
 }
 
+// packStrings is pack in lib.lua.
+func packStrings(list []string) string {
+	var b strings.Builder
+	for _, s := range list {
+		b.WriteString(strconv.Itoa(len(s)))
+		b.WriteByte(':')
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+// packFields is packStrings for what appendFields returns.
+func packFields(args []any) string {
+	list := make([]string, len(args))
+	for i, a := range args {
+		switch a := a.(type) {
+		case []byte:
+			list[i] = string(a)
+		default:
+			list[i] = fmt.Sprint(a)
+		}
+	}
+	return packStrings(list)
+}
+
 // UnpackFields reads what pack in lib.lua wrote: "length:bytes" for each.
 func UnpackFields(s string) ([][]byte, error) {
 	var out [][]byte

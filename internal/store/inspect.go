@@ -17,16 +17,17 @@ type Info struct {
 // Infos counts what queues hold, in one round trip.
 func (s *Store) Infos(ctx context.Context, queues []*Queue) ([]Info, error) {
 	counts := make([]counting, len(queues))
-	cmds := make([]redis.Cmder, 0, 4*len(queues))
+	cmds := make([]redis.Cmder, 0, 5*len(queues))
 	for i, q := range queues {
 		c := counting{
 			length:  redis.NewIntCmd(ctx, "XLEN", q.Stream),
 			dead:    redis.NewIntCmd(ctx, "XLEN", q.Dead),
 			delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
+			ticks:   redis.NewIntCmd(ctx, "HLEN", q.Periodic),
 			groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
 		}
 		counts[i] = c
-		cmds = append(cmds, c.length, c.dead, c.delayed, c.groups)
+		cmds = append(cmds, c.length, c.dead, c.delayed, c.ticks, c.groups)
 	}
 	if err := s.pipe.doAll(ctx, cmds); err != nil {
 		return nil, classify(err)
@@ -53,12 +54,13 @@ func (q *Queue) Info(ctx context.Context) (Info, error) {
 // counting is the commands that count one queue.
 type counting struct {
 	length, dead, delayed *redis.IntCmd
+	ticks                 *redis.IntCmd // those of periodic jobs, which stand in delayed
 	groups                *redis.XInfoGroupsCmd
 }
 
 func (c *counting) info() (Info, error) {
 	var info Info
-	for _, cmd := range []*redis.IntCmd{c.length, c.dead, c.delayed} {
+	for _, cmd := range []*redis.IntCmd{c.length, c.dead, c.delayed, c.ticks} {
 		if err := cmd.Err(); err != nil {
 			return info, classify(err)
 		}
@@ -69,8 +71,8 @@ func (c *counting) info() (Info, error) {
 		}
 	}
 	info.Ready = max(c.length.Val()-info.InFlight, 0)
-	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
-	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
+	info.Scheduled, info.Dead = max(c.delayed.Val()-c.ticks.Val(), 0), c.dead.Val()
+	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead+c.ticks.Val() > 0
 	return info, nil
 }
 
@@ -85,7 +87,7 @@ func (s *Store) QueueNames(ctx context.Context) ([]string, error) {
 	return names, classify(err)
 }
 
-// Delete deletes the queue and all it holds. Unless force is set it does
+// Delete deletes the queue and all it holds, its periodic jobs included. Unless force is set it does
 // nothing to a queue with messages and returns how many there are.
 func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) {
 	flag := "0"
@@ -93,7 +95,7 @@ func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) 
 		flag = "1"
 	}
 	v, err := q.s.eval(ctx, deleteScript,
-		[]string{q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta}, flag)
+		[]string{q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta, q.Periodic}, flag)
 	if left = integer(v); err != nil || left > 0 {
 		return left, err
 	}

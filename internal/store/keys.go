@@ -31,6 +31,8 @@ type QueueKeys struct {
 	Bodies  string // scheduled: hash of packed fields by token
 	Workers string // hash of epochs by consumer
 	Meta    string // hash of settings
+
+	Periodic string // periodic jobs: hash of packed definitions by name
 }
 
 // Queue returns the keys of the queue called name: "name", or "tag:name" for
@@ -59,6 +61,8 @@ func (k Keys) Queue(name string) (QueueKeys, error) {
 		Bodies:  stream + ":delayed:msg",
 		Workers: stream + ":workers",
 		Meta:    stream + ":meta",
+
+		Periodic: stream + ":periodic",
 	}, nil
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 func (q QueueKeys) all() []string {
-	return []string{q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta}
+	return []string{q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta, q.Periodic}
 }
 
 func TestQueueKeys(t *testing.T) {

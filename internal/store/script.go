@@ -36,6 +36,14 @@ var (
 	deleteScript  = newScript("delete")
 	routesScript  = newScript("publish_routes")
 
+	tickScript            = newScript("tick")
+	setPeriodicScript     = newScript("set_periodic")
+	pausePeriodicScript   = newScript("pause_periodic")
+	removePeriodicScript  = newScript("remove_periodic")
+	periodicsScript       = newScript("periodics")
+	cancelScheduledScript = newScript("cancel_scheduled")
+	rescheduleScript      = newScript("reschedule")
+
 	allScripts []*script
 )
 

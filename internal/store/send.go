@@ -117,7 +117,7 @@ type SendTerms struct {
 	Limit  int           // refuse when so many messages wait
 	Window time.Duration // refuse a second message with the same id for so long
 	Scope  string        // what the id is unique within, if not the queue
-	Token  string        // unique; names a delayed message
+	Token  string        // unique; names a delayed message without an id, or whose id is taken
 }
 
 // ErrFull is the refusal of a queue that has reached its limit.
@@ -163,7 +163,7 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	case t.Delay > 0:
 		delay = ceilMs(t.Delay)
 	case !t.Due.IsZero():
-		due = max(t.Due.Add(time.Millisecond-1).UnixMilli(), 0)
+		due = dueMs(t.Due)
 	}
 	token := t.Token
 	if i > 0 {
@@ -172,7 +172,7 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	args := make([]any, 0, 7+2*7+len(e.Header))
 	args = append(args, q.s.keys.Notices(), q.Name, delay, due, t.Limit, t.Window.Milliseconds(), token)
 	args = e.appendFields(args)
-	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.dedupeWithin(t.Scope, e.ID)}, args...)
+	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.dedupeWithin(t.Scope, e.ID), q.Periodic}, args...)
 }
 
 // Remembered is how long an id that was sent with a window is still remembered,
@@ -194,6 +194,9 @@ func sendResult(cmd *redis.Cmd, t SendTerms) SendResult {
 	}
 	return SendResult{ID: reply[1], Dup: reply[0] == "dup"}
 }
+
+// dueMs is the first ms that is not before t.
+func dueMs(t time.Time) int64 { return max(t.Add(time.Millisecond-1).UnixMilli(), 0) }
 
 // ceilMs rounds up: rounding down would deliver early.
 func ceilMs(d time.Duration) int64 {

@@ -78,14 +78,37 @@ local function unpack_fields(s)
   return out
 end
 
--- Puts a message aside until due (ms) and tells the schedulers when it is the
--- next one due.
-local function schedule(delayed, bodies, token, fields, due, channel, queue)
-  redis.call('HSET', bodies, token, pack(fields))
+-- The next tick of a periodic job stands among the scheduled messages under a
+-- token of its own, without a body; that of a paused one stands at the end of time.
+-- So there are as many such tokens as there are jobs.
+local tick_prefix, never = '@periodic:', '9007199254740991'
+
+local function is_tick(token)
+  return string.sub(token, 1, #tick_prefix) == tick_prefix
+end
+
+-- Has something due (ms), and tells the schedulers when it is the next one due.
+local function put(delayed, token, due, channel, queue)
   redis.call('ZADD', delayed, int(due), token)
   if redis.call('ZRANGE', delayed, 0, 0)[1] == token then
     redis.call('PUBLISH', channel, 'due ' .. queue)
   end
+end
+
+-- Puts a message aside until due (ms). Its token is token if that is free: its
+-- id, so that it can be found. Else it is other, which had better be unique.
+local function schedule(delayed, bodies, token, fields, due, channel, queue, other)
+  local body = pack(fields)
+  while is_tick(token) or redis.call('HSETNX', bodies, token, body) == 0 do
+    token, other = other or '+' .. token, nil
+  end
+  put(delayed, token, due, channel, queue)
+end
+
+-- Whether the message with this id is scheduled, under its id as token.
+local function scheduled(bodies, id)
+  local body = redis.call('HGET', bodies, id)
+  return body and get(unpack_fields(body), 'i') == id
 end
 
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
