@@ -164,13 +164,12 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 
 // packStrings is pack in lib.lua.
 func packStrings(list []string) string {
-	var b strings.Builder
+	var b []byte
 	for _, s := range list {
-		b.WriteString(strconv.Itoa(len(s)))
-		b.WriteByte(':')
-		b.WriteString(s)
+		b = strconv.AppendInt(b, int64(len(s)), 10)
+		b = append(append(b, ':'), s...)
 	}
-	return b.String()
+	return string(b)
 }
 
 // packFields is packStrings for what appendFields returns.
@@ -180,6 +179,8 @@ func packFields(args []any) string {
 		switch a := a.(type) {
 		case []byte:
 			list[i] = string(a)
+		case string:
+			list[i] = a
 		default:
 			list[i] = fmt.Sprint(a)
 		}

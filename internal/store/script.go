@@ -43,6 +43,7 @@ var (
 	periodicsScript       = newScript("periodics")
 	cancelScheduledScript = newScript("cancel_scheduled")
 	rescheduleScript      = newScript("reschedule")
+	scheduleManyScript    = newScript("schedule_many")
 
 	allScripts []*script
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -133,6 +132,9 @@ type SendResult struct {
 // SendIf sends messages on terms, in order and in one round trip. terms.Token
 // is that of the first message; the others get theirs from it.
 func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []SendResult {
+	if scheduleMany(es, terms) {
+		return q.scheduleMany(ctx, es, terms)
+	}
 	out := make([]SendResult, len(es))
 	cmds := make([]redis.Cmder, 0, len(es)+1)
 	for i := range es {
@@ -158,21 +160,23 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 }
 
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
-	delay, due := int64(-1), int64(-1)
-	switch {
-	case t.Delay > 0:
-		delay = ceilMs(t.Delay)
-	case !t.Due.IsZero():
-		due = dueMs(t.Due)
-	}
-	token := t.Token
-	if i > 0 {
-		token += "." + strconv.Itoa(i)
-	}
+	delay, due := t.times()
+	token := tokenOf(t.Token, i)
 	args := make([]any, 0, 7+2*7+len(e.Header))
 	args = append(args, q.s.keys.Notices(), q.Name, delay, due, t.Limit, t.Window.Milliseconds(), token)
 	args = e.appendFields(args)
 	return sendScript.cmd(ctx, []string{q.Stream, q.Delayed, q.Bodies, q.dedupeWithin(t.Scope, e.ID), q.Periodic}, args...)
+}
+
+// times are the delay and the due time in ms; -1 means: not.
+func (t SendTerms) times() (delay, due int64) {
+	switch {
+	case t.Delay > 0:
+		return ceilMs(t.Delay), -1
+	case !t.Due.IsZero():
+		return -1, dueMs(t.Due)
+	}
+	return -1, -1
 }
 
 // Remembered is how long an id that was sent with a window is still remembered,
