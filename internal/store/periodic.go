@@ -37,7 +37,7 @@ type PeriodicState struct {
 // puts the next one in its place.
 type Tick struct {
 	Queue    *Queue
-	Periodic           // without its message
+	Periodic // without its message
 	Revision string
 	Due      time.Time // the tick that stands in the queue
 	Now      time.Time // the server's

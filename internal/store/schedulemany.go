@@ -85,5 +85,5 @@ func tokenOf(token string, i int) string {
 	if i == 0 {
 		return token
 	}
-	return token + "." + strconv.Itoa(10_000_000+i)[1:]
+	return token + "." + strconv.Itoa(10_000_000 + i)[1:]
 }
