@@ -99,8 +99,8 @@ func TestTickOutlivesWhoeverSawIt(t *testing.T) {
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
-				s, q := openQueue(t, url)
-				q = queue(t, s, "jobs:"+name)
+				s := open(t, url)
+				q := queue(t, s, "jobs:"+name)
 				job(t, q, "job", due)
 				next := time.Now().Add(time.Hour)
 				late := dueTicks(t, s, q)

@@ -11,9 +11,9 @@ import (
 // maxScheduleBytes bounds one call of schedule_many.lua, which other clients wait for.
 const maxScheduleBytes = 1 << 20
 
-// scheduleMany reports whether these messages only have to wait, and depend on
+// onlyWait reports whether these messages only have to wait, and depend on
 // nothing that send.lua looks at one by one.
-func scheduleMany(es []Envelope, t SendTerms) bool {
+func onlyWait(es []Envelope, t SendTerms) bool {
 	if len(es) < 2 || t.Token == "" || t != (SendTerms{Delay: t.Delay, Due: t.Due, Limit: t.Limit, Token: t.Token}) {
 		return false
 	}

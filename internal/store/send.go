@@ -132,7 +132,7 @@ type SendResult struct {
 // SendIf sends messages on terms, in order and in one round trip. terms.Token
 // is that of the first message; the others get theirs from it.
 func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []SendResult {
-	if scheduleMany(es, terms) {
+	if onlyWait(es, terms) {
 		return q.scheduleMany(ctx, es, terms)
 	}
 	out := make([]SendResult, len(es))
