@@ -36,6 +36,8 @@ type Client struct {
 	sealer *sealer  // nil: payloads are stored as they are
 	keys   *Keyring // that open them; nil if there are none
 
+	untickable sync.Map // periodic jobs that were logged as such
+
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed
 	shared map[any]any

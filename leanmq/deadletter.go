@@ -189,26 +189,3 @@ func (q *Queue) Waiting(ctx context.Context) iter.Seq2[*Message, error] {
 		}, func(err error) { yield(nil, err) })
 	}
 }
-
-// Scheduled is a message that waits for its time.
-type Scheduled struct {
-	Message Message
-	Due     time.Time // by the server's clock
-}
-
-// Scheduled returns up to n scheduled messages, retries included, the next one
-// due first.
-func (q *Queue) Scheduled(ctx context.Context, n int) ([]Scheduled, error) {
-	if q.err != nil {
-		return nil, q.wrap("scheduled", "", q.err)
-	}
-	if n < 1 || n > 10000 {
-		return nil, q.wrap("scheduled", "", invalid("n", "is %d: want 1 to 10000", n))
-	}
-	entries, err := q.sq.Scheduled(ctx, 0, n)
-	out := make([]Scheduled, len(entries))
-	for i := range entries {
-		out[i] = Scheduled{Message: *q.show(&entries[i]), Due: entries[i].Due}
-	}
-	return out, q.wrap("scheduled", "", err)
-}

@@ -47,7 +47,7 @@ var (
 	ErrNotSent = errors.New("not passed on by a send middleware")
 	// ErrConsuming: this client already consumes the queue.
 	ErrConsuming = errors.New("already consuming this queue")
-	// ErrNotFound: there is no such dead letter.
+	// ErrNotFound: there is no such dead letter, scheduled message or periodic job.
 	ErrNotFound = errors.New("not found")
 	// ErrNotEmpty: a queue with messages is not deleted unless forced.
 	ErrNotEmpty = errors.New("queue is not empty")

@@ -121,7 +121,7 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 	if len(out) > 0 {
 		return out, nil
 	}
-	stand, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
+	stand, err := p.q.c.promote(background, []*store.Queue{p.q.sq})
 	if err != nil {
 		return nil, err
 	}

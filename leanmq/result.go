@@ -36,11 +36,11 @@ func (m *Message) SetResult(result []byte) {
 
 // packedResult is the result as it is stored: with the mark that says how it is
 // sealed.
-func (m *Message) packedResult() []byte {
+func (m *Message) packedResult() string {
 	if m.keepResult == 0 {
-		return nil
+		return ""
 	}
-	return store.Pack([]byte(m.resultMark), m.result)
+	return store.Pack(m.resultMark, string(m.result))
 }
 
 // How a message ended.

@@ -163,13 +163,29 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 }
 
 // Pack makes one value of several, as pack in lib.lua does.
-func Pack(parts ...[]byte) []byte {
-	var out []byte
-	for _, p := range parts {
-		out = append(strconv.AppendInt(out, int64(len(p)), 10), ':')
-		out = append(out, p...)
+func Pack(parts ...string) string {
+	var b []byte
+	for _, s := range parts {
+		b = strconv.AppendInt(b, int64(len(s)), 10)
+		b = append(append(b, ':'), s...)
 	}
-	return out
+	return string(b)
+}
+
+// packFields is Pack for what appendFields returns.
+func packFields(args []any) string {
+	list := make([]string, len(args))
+	for i, a := range args {
+		switch a := a.(type) {
+		case []byte:
+			list[i] = string(a)
+		case string:
+			list[i] = a
+		default:
+			list[i] = fmt.Sprint(a)
+		}
+	}
+	return Pack(list...)
 }
 
 // UnpackFields reads what pack in lib.lua wrote: "length:bytes" for each.

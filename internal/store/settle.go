@@ -41,7 +41,7 @@ type Finished struct {
 	OrderKey  string
 	UniqueKey string
 	Keep      time.Duration // of the result; 0 = none
-	Result    []byte
+	Result    string
 	Counter   string // what it counts as, if it was not handled: CounterExpired, CounterCanceled
 }
 

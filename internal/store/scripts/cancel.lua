@@ -4,19 +4,7 @@
 -- ARGV  1 group, 2 id, 3 ms for which it stays marked, 4 channel, 5 queue name
 -- Returns 1 when it was removed, 0 when it is marked.
 local q, id = queue(1), ARGV[2]
-local function ended(fields)
-  finish_fields(q, id, fields, 'canceled', '')
-  redis.call('HINCRBY', q.meta, 'canceled', 1)
-  return 1
-end
-local body = redis.call('HGET', KEYS[6], id)
-if body then
-  redis.call('ZREM', KEYS[5], id)
-  redis.call('HDEL', KEYS[6], id)
-  local fields = unpack_fields(body)
-  if not get(fields, 'a') then fields = amend(fields, {}, {k = true}) end -- it had no place yet
-  return ended(fields)
-end
+if cancel_scheduled(q, KEYS[5], KEYS[6], id) then return 1 end
 if string.find(id, '^%d+%-%d+$') then
   local streams = {q.base}
   for level in string.gmatch(redis.call('HGET', q.meta, 'levels') or '', '.') do
@@ -27,7 +15,9 @@ if string.find(id, '^%d+%-%d+$') then
     local pending = fields and redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)
     if fields and (pending.err or #pending == 0) then
       redis.call('XDEL', stream, id)
-      return ended(fields)
+      finish_fields(q, id, fields, 'canceled', '')
+      redis.call('HINCRBY', q.meta, 'canceled', 1)
+      return 1
     end
   end
 end

@@ -125,19 +125,52 @@ local function announce(delayed, tokens, channel, queue)
   end
 end
 
--- Puts a message aside until due (ms).
-local function schedule(delayed, bodies, token, fields, due, channel, queue)
-  redis.call('HSET', bodies, token, pack(fields))
+-- The next tick of a periodic job stands among the scheduled messages under a
+-- token of its own, without a body; that of a paused one stands at the end of time.
+-- So there are as many such tokens as there are jobs.
+local tick_prefix, never = '@periodic:', '9007199254740991'
+
+local function is_tick(token)
+  return string.sub(token, 1, #tick_prefix) == tick_prefix
+end
+
+-- Has something due (ms), and tells the schedulers when it is the next one due.
+local function put(delayed, token, due, channel, queue)
   redis.call('ZADD', delayed, int(due), token)
   announce(delayed, {token}, channel, queue)
+end
+
+-- Keeps the body of a message that is to wait under token, if that is free: its
+-- id, so that it can be found. Else under other, which had better be unique. Returns
+-- which.
+local function keep(bodies, token, fields, other)
+  local body = pack(fields)
+  while is_tick(token) or redis.call('HSETNX', bodies, token, body) == 0 do
+    token, other = other or '+' .. token, nil
+  end
+  return token
+end
+
+-- Puts a message aside until due (ms).
+local function schedule(delayed, bodies, token, fields, due, channel, queue, other)
+  put(delayed, keep(bodies, token, fields, other), due, channel, queue)
+end
+
+-- The fields of the message with this id if it is scheduled, under its id as token.
+local function scheduled(bodies, id)
+  local body = redis.call('HGET', bodies, id)
+  local fields = body and unpack_fields(body)
+  return fields and get(fields, 'i') == id and fields
 end
 
 -- What scripts know of a queue beyond the stream at hand, from four of their
 -- KEYS: base (the stream of normal priority), order, unique, meta. Further names
 -- are built here as in keys.go: levels base:p<n>, lanes order:<key>, results
--- base:result:<id>. They share the hash tag, so they are in the same slot.
+-- base:result:<id>, periodic jobs base:periodic. They share the hash tag, so they
+-- are in the same slot.
 local function queue(at)
-  return {base = KEYS[at], order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3]}
+  local base = KEYS[at]
+  return {base = base, order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3], periodic = base .. ':periodic'}
 end
 
 -- Adds a message to the stream of its level.
@@ -186,10 +219,24 @@ local function finish_fields(q, id, fields, status, result)
   finish(q, get(fields, 'i') or id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
+-- Removes a scheduled message for good and reports whether there was one.
+local function cancel_scheduled(q, delayed, bodies, id)
+  local fields = scheduled(bodies, id)
+  if not fields then return false end
+  redis.call('ZREM', delayed, id)
+  redis.call('HDEL', bodies, id)
+  -- What was never tried has no place yet among those with its ordering key.
+  if not get(fields, 'a') then fields = amend(fields, {}, {k = true}) end
+  finish_fields(q, id, fields, 'canceled', '')
+  redis.call('HINCRBY', q.meta, 'canceled', 1)
+  return true
+end
+
 -- How many messages wait in the queue, in whatever state.
 local function waiting(q, delayed)
   local settings = redis.call('HMGET', q.meta, 'blocked', 'levels')
-  local n = redis.call('XLEN', q.base) + redis.call('ZCARD', delayed) + (settings[1] or 0)
+  local n = redis.call('XLEN', q.base) + redis.call('ZCARD', delayed) - redis.call('HLEN', q.periodic)
+    + (settings[1] or 0)
   for level in string.gmatch(settings[2] or '', '.') do
     n = n + redis.call('XLEN', q.base .. ':p' .. level)
   end

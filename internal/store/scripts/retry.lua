@@ -8,7 +8,7 @@ settle_always(KEYS[2])
 local result = {redis.call('HGET', KEYS[2], ARGV[2]) or ''}
 local now = now_ms()
 local at = int(now)
-local moved, due = {}, {} -- ids; pairs of due time and id
+local moved, tokens, due = {}, {}, {} -- due: pairs of due time and token
 for i = 5, #ARGV, 4 do
   local id = ARGV[i]
   local fields = owned(KEYS[1], ARGV[1], ARGV[2], id) and read(KEYS[1], id)
@@ -17,16 +17,16 @@ for i = 5, #ARGV, 4 do
     set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], at
     set.f = get(fields, 'f') or at
     set.h = remember(fields, tonumber(set.a), at, ARGV[2], set.e)
-    redis.call('HSET', KEYS[4], id, pack(amend(fields, set)))
+    tokens[#tokens + 1] = keep(KEYS[4], set.i, amend(fields, set), id)
     moved[#moved + 1] = id
-    due[#due + 1], due[#due + 2] = int(now + tonumber(ARGV[i + 1])), id
+    due[#due + 1], due[#due + 2] = int(now + tonumber(ARGV[i + 1])), tokens[#tokens]
   else
     result[#result + 1] = id
   end
 end
 if #moved > 0 then
   redis.call('ZADD', KEYS[3], unpack(due))
-  announce(KEYS[3], moved, ARGV[3], ARGV[4])
+  announce(KEYS[3], tokens, ARGV[3], ARGV[4])
   redis.call('XACK', KEYS[1], ARGV[1], unpack(moved))
   redis.call('XDEL', KEYS[1], unpack(moved))
 end
