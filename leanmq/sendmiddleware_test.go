@@ -333,10 +333,10 @@ func TestSendMiddlewareMayBoundTheTime(t *testing.T) {
 			}
 		}))
 		q := mq.Queue("jobs")
-		const size = 1 << 17
+		const size = 1 << 14
 		payload, given := make([]byte, size), bytes.Repeat([]byte{1}, size)
 		bounded := 0
-		for i := range 40 {
+		for i := range 25 {
 			limit = time.Duration(i) * 50 * time.Microsecond
 			for _, send := range []func() error{
 				func() error { _, err := q.Send(context.Background(), payload); return err },
