@@ -439,3 +439,26 @@ func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 		}
 	})
 }
+
+// Work that cannot be settled before the drain is over is done again, and said to
+// be.
+func TestHooksTellWhatCouldNotBeSettled(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	var o observer
+	q := open(t, server.URL(), leanmq.Observe(o.hooks())).Queue("jobs")
+	running, finish := make(chan struct{}), make(chan struct{})
+	c := consume(t, q, func(context.Context, *leanmq.Message) error {
+		close(running)
+		<-finish
+		return nil
+	})
+	send(t, q, "x")
+	receive(t, "the handler runs", running)
+	server.Stop()
+	close(finish)
+	if err := c.stop(); err != nil {
+		t.Error(err)
+	}
+	o.is(t, map[string]int{"handed back": 1})
+}

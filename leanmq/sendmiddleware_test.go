@@ -1,6 +1,7 @@
 package leanmq_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -319,26 +320,48 @@ func TestSendMiddlewareCannotAddMessages(t *testing.T) {
 	}
 }
 
-// A payload that the caller gets back with the end of his context is not read any
-// more: neither his, nor, with a time-out of its own, that of a middleware.
+// The caller has his payload back when Send returns, also when that is because of a
+// time-out that a middleware has set.
 func TestSendMiddlewareMayBoundTheTime(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		var limit time.Duration
 		mq := open(t, url, leanmq.UseSend(func(next leanmq.SendFunc) leanmq.SendFunc {
 			return func(ctx context.Context, ms []*leanmq.Outgoing) error {
-				ctx, cancel := context.WithTimeout(ctx, 0)
+				ctx, cancel := context.WithTimeout(ctx, limit)
 				defer cancel()
 				return next(ctx, ms)
 			}
 		}))
-		payload := []byte("mine")
-		_, err := mq.Queue("jobs").Send(context.Background(), payload)
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v", err)
+		q := mq.Queue("jobs")
+		const size = 1 << 14
+		payload, given := make([]byte, size), bytes.Repeat([]byte{1}, size)
+		bounded := 0
+		for i := range 25 {
+			limit = time.Duration(i) * 50 * time.Microsecond
+			for _, send := range []func() error{
+				func() error { _, err := q.Send(context.Background(), payload); return err },
+				func() error { _, err := q.SendMany(context.Background(), [][]byte{payload, payload}); return err },
+			} {
+				copy(payload, given)
+				err := send()
+				clear(payload) // while it may still be under way
+				if errors.Is(err, context.DeadlineExceeded) {
+					bounded++
+				} else if err != nil {
+					t.Error(err)
+				}
+			}
 		}
-		payload[0] = 0 // the race detector knows
-		if _, err := mq.Queue("jobs").SendMany(context.Background(), [][]byte{payload}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v", err)
+		if bounded == 0 {
+			t.Error("no send ended by the middleware's time-out")
 		}
-		payload[0] = 1
+		for m, err := range q.Waiting(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(m.Payload, given) {
+				t.Fatal("a message has bytes that its sender wrote after the send")
+			}
+		}
 	})
 }
