@@ -520,6 +520,9 @@ func TestRequestsAndRepliesAreSealed(t *testing.T) {
 				}
 				wg.Wait()
 				becomesEmpty(t, q)
+				if header[":encoding"] != "forged" {
+					t.Error("the handler's own header was changed")
+				}
 			})
 		}
 	})
