@@ -129,5 +129,5 @@ func (r *rule) contradicts(other *rule, err error) bool {
 
 // same is a == b for errors that may not be comparable.
 func same(a, b error) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b //nolint:errorlint // the very same
 }

@@ -520,6 +520,9 @@ func TestRequestsAndRepliesAreSealed(t *testing.T) {
 				}
 				wg.Wait()
 				becomesEmpty(t, q)
+				if header[":encoding"] != "forged" {
+					t.Error("the handler's own header was changed")
+				}
 			})
 		}
 	})
@@ -567,8 +570,11 @@ func TestStoredReplyIsSealed(t *testing.T) {
 		if err := ms[0].Done(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		_ = ms[0].Done(t.Context()) // repeated, as after an unknown outcome
+		reply(ms[0].Message)
+		_ = ms[0].Done(t.Context())
 		replies := stored(t, url, inbox)
-		if len(replies) != 2 {
+		if len(replies) != 4 {
 			t.Fatalf("%d replies", len(replies))
 		}
 		for _, r := range replies {
