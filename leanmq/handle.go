@@ -33,7 +33,8 @@ func (p *pool) dropUnseen(m *Message, now time.Time) bool {
 		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
 		m.verdict = verdict{outcome: outcomeDone}
 	case p.cancels.Load() && p.isCanceled(m):
-		p.dropCanceled(m)
+		p.log.Info().Str("id", m.ID).Msg("canceled: dropped")
+		m.dropCanceled()
 	default:
 		return false
 	}
@@ -52,7 +53,7 @@ func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
 	if m.lost { // just before
 		cancel(ErrLeaseLost)
 	}
-	if _, ok := p.canceled[m.ID]; ok {
+	if p.canceled.has(m) {
 		cancel(ErrCanceled)
 	}
 	p.mu.Unlock()
@@ -80,7 +81,8 @@ func call(ctx context.Context, h Handler, m *Message) (err error) {
 func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrCanceled):
-		p.dropCanceled(m)
+		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("canceled while it was handled: dropped")
+		m.dropCanceled()
 		return
 	case errors.Is(cause, ErrDrainTimeout):
 		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back

@@ -28,7 +28,7 @@ type Puller struct {
 	levels []*source // of the queue, the most urgent first
 	// What the queue's settings were when last looked at.
 	settings store.Control
-	canceled map[string]struct{}
+	canceled cancellations
 	takes    int
 }
 
@@ -155,7 +155,10 @@ func (p *Puller) join(ctx context.Context) error {
 		p.levels = append(p.levels, s)
 	}
 	p.settings, p.joined = settings, true
-	p.canceled, err = p.q.sq.CanceledIDs(ctx)
+	news, err := p.canceled.news(ctx, p.q.sq)
+	if err == nil {
+		p.canceled.learn(news)
+	}
 	return err
 }
 
@@ -214,20 +217,14 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
 		case m.expired(p.q.c, time.Now()):
 			_ = pulled.settle(background, "drop", verdict{})
-		case p.isCanceled(m):
-			m.counter = counterCanceled
-			_ = pulled.settle(background, "cancel", verdict{})
-			_ = p.q.sq.Uncancel(background, m.ID)
+		case p.canceled.has(m):
+			m.dropCanceled()
+			_ = pulled.settle(background, "cancel", m.verdict)
 		default:
 			out = append(out, pulled)
 		}
 	}
 	return out
-}
-
-func (p *Puller) isCanceled(m *Message) bool {
-	_, ok := p.canceled[m.ID]
-	return ok
 }
 
 // Close hands back what was received and not settled. It must not run

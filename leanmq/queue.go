@@ -75,6 +75,7 @@ type QueueInfo struct {
 	Scheduled int64  `json:"scheduled"` // delayed sends and waiting retries
 	Blocked   int64  `json:"blocked"`   // waiting for another one with their ordering key
 	Dead      int64  `json:"dead"`
+	Canceled  int64  `json:"canceled"` // ever, see [Queue.Cancel]
 	Consumers int64  `json:"consumers"`
 	Paused    bool   `json:"paused"`
 }
@@ -92,7 +93,7 @@ func newQueueInfo(name string, i store.Info) QueueInfo {
 	return QueueInfo{
 		Name: name, Ready: i.Ready, InFlight: i.InFlight,
 		Scheduled: i.Scheduled, Blocked: i.Blocked, Dead: i.Dead, Consumers: i.Consumers,
-		Paused: i.Paused,
+		Paused: i.Paused, Canceled: i.Canceled,
 	}
 }
 

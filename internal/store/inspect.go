@@ -11,6 +11,7 @@ import (
 type Info struct {
 	Ready, InFlight, Scheduled, Dead int64
 	Blocked                          int64 // behind others with their ordering key
+	Canceled                         int64 // ever
 	Consumers                        int64
 	Paused                           bool
 	Exists                           bool
@@ -64,7 +65,7 @@ func newCounting(ctx context.Context, q *Queue) counting {
 		delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
 		groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
 		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, group),
-		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused"),
+		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused", "canceled"),
 	}
 }
 
@@ -87,11 +88,14 @@ func (c *counting) info() (Info, error) {
 	if p := c.pending.Val(); p != nil {
 		// What was handed back waits for a worker.
 		info.InFlight = p.Count - p.Consumers[released]
+		if p.Consumers[released] > 0 {
+			info.Consumers--
+		}
 	}
 	info.Ready = max(c.length.Val()-info.InFlight, 0)
 	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
 	meta := c.meta.Val()
-	info.Blocked, info.Paused = integer(meta[1]), meta[2] != nil
+	info.Blocked, info.Paused, info.Canceled = integer(meta[1]), meta[2] != nil, integer(meta[3])
 	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
 	return info, nil
 }

@@ -79,9 +79,13 @@ local function unpack_fields(s)
 end
 
 -- Puts a message aside until due (ms) and tells the schedulers when it is the
--- next one due.
-local function schedule(delayed, bodies, token, fields, due, channel, queue)
-  redis.call('HSET', bodies, token, pack(fields))
+-- next one due. Its token is token if that is free: its id, so that it can be
+-- found. Else it is other, which had better be unique.
+local function schedule(delayed, bodies, token, fields, due, channel, queue, other)
+  local body = pack(fields)
+  while redis.call('HSETNX', bodies, token, body) == 0 do
+    token, other = other or '+' .. token, nil
+  end
   redis.call('ZADD', delayed, int(due), token)
   if redis.call('ZRANGE', delayed, 0, 0)[1] == token then
     redis.call('PUBLISH', channel, 'due ' .. queue)
@@ -91,7 +95,8 @@ end
 -- What scripts know of a queue beyond the stream at hand, from four of their
 -- KEYS: base (the stream of normal priority), order, unique, meta. Further names
 -- are built here as in keys.go: levels base:p<n>, lanes order:<key>, results
--- base:result:<id>. They share the hash tag, so they are in the same slot.
+-- base:result:<id>, progress base:progress:<id>, marks of canceled messages
+-- base:canceled. They share the hash tag, so they are in the same slot.
 local function queue(at)
   return {base = KEYS[at], order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3]}
 end
@@ -131,6 +136,7 @@ local function finish(q, id, key, unique, keep, status, result)
     redis.call('SET', q.base .. ':result:' .. id, pack({status, int(now_ms()), result}), 'PX', keep)
     redis.call('PUBLISH', q.base .. ':results', id)
   end
+  redis.call('DEL', q.base .. ':progress:' .. id)
   if unique and unique ~= '' and redis.call('HGET', q.unique, unique) == id then
     redis.call('HDEL', q.unique, unique)
   end
@@ -140,6 +146,14 @@ end
 -- The same for a message whose fields are at hand.
 local function finish_fields(q, id, fields, status, result)
   finish(q, get(fields, 'i') or id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
+end
+
+-- Removes the consumer that has what was handed back (release.lua), which is no
+-- worker, when it has nothing any more.
+local function forget_released(stream, group)
+  if #redis.call('XPENDING', stream, group, '-', '+', 1, 'released') == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', stream, group, 'released')
+  end
 end
 
 -- How many messages wait in the queue, in whatever state.

@@ -38,7 +38,7 @@ if delay >= 0 then due = now + delay end
 local id = get(fields, 'i') or ARGV[7]
 if due >= 0 then
   fields = amend(fields, {i = id, t = int(now)})
-  schedule(KEYS[5], KEYS[6], ARGV[7], fields, due, ARGV[1], ARGV[2])
+  schedule(KEYS[5], KEYS[6], id, fields, due, ARGV[1], ARGV[2], ARGV[7])
 elseif get(fields, 'k') then
   enqueue(q, amend(fields, {i = id, t = int(now)}))
 else
