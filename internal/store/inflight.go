@@ -43,7 +43,7 @@ func (q *Queue) InFlight(ctx context.Context, n int) ([]Pending, error) {
 		if out = append(out, found...); len(page) < inFlightPage {
 			break
 		}
-		from = "(" + page[len(page)-1].ID
+		from = idAfter(page[len(page)-1].ID)
 	}
 	return out, nil
 }
