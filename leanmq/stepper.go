@@ -89,7 +89,6 @@ func (s *stepper) Step(ctx context.Context) (*stepped, error) {
 	if settled.Epoch != "" {
 		s.epoch = settled.Epoch
 	}
-	s.p.forgetProgress(m.source, []*Message{m})
 	q.c.observeSettled([]*Message{m}, settled.Lost)
 	return s.stepped(m, settled), nil
 }
@@ -175,10 +174,7 @@ func (s *stepper) look(ctx context.Context) (paused bool, err error) {
 	slices.SortFunc(p.sources, func(a, b *source) int {
 		return slices.Index(byUrgency[:], a.level) - slices.Index(byUrgency[:], b.level)
 	})
-	canceled, err := p.q.sq.CanceledIDs(ctx)
-	p.canceled = canceled
-	p.cancels.Store(len(canceled) > 0)
-	return settings.Paused, err
+	return settings.Paused, p.learnCanceled(ctx)
 }
 
 // take reads one new message, of the most urgent level that has some.
