@@ -4,8 +4,8 @@
 -- ARGV  1 group, 2 id, 3 ms for which it stays marked, 4 channel, 5 queue name
 -- Returns 1 when it was removed, 0 when it is marked.
 local q, id = queue(1), ARGV[2]
-local function ended(fields)
-  finish_fields(q, id, fields, 'canceled', '')
+local function ended(fields, entry)
+  finish_fields(q, entry, fields, 'canceled', '')
   redis.call('HINCRBY', q.meta, 'canceled', 1)
   return 1
 end
@@ -15,20 +15,16 @@ if body then
   redis.call('HDEL', KEYS[6], id)
   local fields = unpack_fields(body)
   if not get(fields, 'a') then fields = amend(fields, {}, {k = true}) end -- it had no place yet
-  return ended(fields)
+  return ended(fields, id)
 end
-if string.find(id, '^%d+%-%d+$') then
-  local streams = {q.base}
-  for level in string.gmatch(redis.call('HGET', q.meta, 'levels') or '', '.') do
-    streams[#streams + 1] = q.base .. ':p' .. level
-  end
-  for _, stream in ipairs(streams) do
-    local fields = read(stream, id)
-    local pending = fields and redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)
-    if fields and (pending.err or #pending == 0) then
-      redis.call('XDEL', stream, id)
-      return ended(fields)
-    end
+local entry, level = string.match(id, '^(%d+%-%d+)(.*)$') -- see id_of
+if entry and (level == '' or string.find(level, '^%.p%d$')) then
+  local stream = level == '' and q.base or q.base .. ':' .. string.sub(level, 2)
+  local fields = read(stream, entry)
+  local pending = fields and redis.pcall('XPENDING', stream, ARGV[1], entry, entry, 1)
+  if fields and id_of(fields, entry) == id and (pending.err or #pending == 0) then
+    redis.call('XDEL', stream, entry)
+    return ended(fields, entry)
   end
 end
 local now = now_ms()

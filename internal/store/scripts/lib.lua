@@ -51,11 +51,18 @@ local function get(fields, name)
   end
 end
 
+-- The id of a message that stands at an entry: the entry's own, unless it carries
+-- one. Entries of two levels may have the same id, hence the level in it.
+local function id_of(fields, entry)
+  local level = get(fields, 'y')
+  return get(fields, 'i') or level and entry .. '.p' .. level or entry
+end
+
 -- What a message must carry from its first move on, because the entry id that
 -- said it so far changes: its id and its creation time.
 local function identity(fields, id)
   return {
-    i = get(fields, 'i') or id,
+    i = id_of(fields, id),
     t = get(fields, 't') or string.match(id, '^%d+'),
   }
 end
@@ -139,7 +146,7 @@ end
 
 -- The same for a message whose fields are at hand.
 local function finish_fields(q, id, fields, status, result)
-  finish(q, get(fields, 'i') or id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
+  finish(q, id_of(fields, id), get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
 -- How many messages wait in the queue, in whatever state.

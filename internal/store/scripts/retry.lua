@@ -14,7 +14,9 @@ for i = 5, #ARGV, 4 do
     local set = identity(fields, id)
     set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], int(now)
     set.f = get(fields, 'f') or int(now)
-    schedule(KEYS[3], KEYS[4], id, amend(fields, set), now + tonumber(ARGV[i + 1]), ARGV[3], ARGV[4])
+    local level = get(fields, 'y')
+    local token = level and id .. '.p' .. level or id -- as in id_of
+    schedule(KEYS[3], KEYS[4], token, amend(fields, set), now + tonumber(ARGV[i + 1]), ARGV[3], ARGV[4])
     redis.call('XACK', KEYS[1], ARGV[1], id)
     redis.call('XDEL', KEYS[1], id)
   else
