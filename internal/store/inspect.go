@@ -92,7 +92,7 @@ func (c *counting) info() (Info, error) {
 	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
 	meta := c.meta.Val()
 	info.Blocked, info.Paused = integer(meta[1]), meta[2] != nil
-	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead > 0
+	info.Exists = c.groups.Err() == nil || c.levels() != "" || info.Ready+info.Scheduled+info.Dead > 0
 	return info, nil
 }
 
