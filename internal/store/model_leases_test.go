@@ -1,0 +1,181 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// settle judges some of what a worker believes to hold, in one settlement.
+func (x *machine) settle(t *rapid.T) step {
+	h, level, some := x.holder(t)
+	var texts []string
+	st := store.Settlement{}
+	var marks []string
+	for _, o := range some {
+		verdict := one(t, []string{"done", "done", "retry now", "retry in an hour", "dead"})
+		if x.m.canceled[o.id] {
+			verdict = "done" // dropped, as its worker would
+			marks = append(marks, o.id)
+		}
+		judge(&st, o, verdict, x.m.canceled[o.id])
+		texts = append(texts, o.name+" "+verdict)
+	}
+	text := h.name + ": " + strings.Join(texts, ", ")
+	return step{text, func() {
+		h.last = &settling{level, st, text}
+		h.forget(some)
+		x.settled(h)
+		for _, id := range marks {
+			x.noError(x.q.Uncancel(x.ctx, id))
+			delete(x.m.canceled, id)
+		}
+	}}
+}
+
+// judge does what settlement in leanmq/settle.go does.
+func judge(st *store.Settlement, o *holding, verdict string, canceled bool) {
+	switch {
+	case verdict == "retry now" || verdict == "retry in an hour":
+		r := store.Retry{ID: o.entry, Attempts: o.attempts + 1, Error: "boom"}
+		if verdict != "retry now" {
+			r.Delay = time.Hour
+		}
+		st.Retries = append(st.Retries, r)
+	case verdict == "dead":
+		st.Dead = append(st.Dead, store.Dead{ID: o.entry, Reason: "rejected", Attempts: o.attempts + 1, Error: "no"})
+	case o.key != "" || o.unique != "" || o.keep || canceled:
+		f := store.Finished{
+			ID: o.entry, Epoch: o.epoch, MessageID: o.id, OrderKey: o.key, UniqueKey: o.unique,
+		}
+		if o.keep {
+			f.Keep, f.Result = time.Hour, []byte("result of "+o.name)
+		}
+		if canceled {
+			f.Counter, f.Result = "canceled", nil
+		}
+		st.Finished = append(st.Finished, f)
+	default:
+		n := len(st.Done)
+		if n == 0 || st.Done[n-1].Epoch != o.epoch {
+			st.Done = append(st.Done, store.Done{Epoch: o.epoch})
+			n++
+		}
+		st.Done[n-1].IDs = append(st.Done[n-1].IDs, o.entry)
+	}
+}
+
+// settled sends the worker's last settlement.
+func (x *machine) settled(h *hand) {
+	x.t.Helper()
+	out, err := x.calls.settle(x.q.Level(h.last.level), h.name, &h.last.st)
+	x.noError(err)
+	x.same("lost", out.Lost, x.m.settle(h.last.level, h.name, &h.last.st))
+	x.same("epoch", out.Epoch, x.m.epochs[h.name])
+	h.epoch = out.Epoch
+}
+
+func (x *machine) settleAgain(t *rapid.T) step {
+	var hs []*hand
+	for _, h := range x.hands {
+		if h.last != nil {
+			hs = append(hs, h)
+		}
+	}
+	h := one(t, hs)
+	return step{h.last.text, func() { x.settled(h) }}
+}
+
+func (x *machine) renew(t *rapid.T) step {
+	h, level, some := x.holder(t)
+	return step{h.name + ": " + holdingNames(some), func() {
+		var ids, lost []string
+		for _, o := range some {
+			ids = append(ids, o.entry)
+		}
+		for _, id := range ids {
+			if m := x.m.find(level, id); m == nil || m.owner != h.name {
+				lost = append(lost, id)
+			}
+		}
+		epoch, got, err := x.q.Level(level).Renew(x.ctx, h.name, ids)
+		x.noError(err)
+		x.same("lost", got, lost)
+		x.same("epoch", epoch, x.m.epochs[h.name])
+		h.epoch = epoch
+		for _, o := range some {
+			if !slices.Contains(lost, o.entry) {
+				o.epoch = epoch
+			}
+		}
+	}}
+}
+
+func holdingNames(os []*holding) string {
+	var out []string
+	for _, o := range os {
+		out = append(out, o.name)
+	}
+	return strings.Join(out, " ")
+}
+
+func (x *machine) reclaim(t *rapid.T) step {
+	h, level := x.hand(t), one(t, x.levels())
+	n, most := rapid.IntRange(1, 5).Draw(t, "n"), one(t, []int{0, 0, 3})
+	return step{fmt.Sprintf("%s, up to %d of level %d, at most %d deliveries", h.name, n, level, most), func() {
+		x.join(h)
+		epoch := h.epoch
+		got, buried, err := x.calls.reclaim(x.q.Level(level), h.name, n, most)
+		x.noError(err)
+		want, wantBuried := x.m.reclaim(level, h.name, n, most)
+		x.same("buried", buried, wantBuried)
+		x.delivered(h, epoch, got, want)
+	}}
+}
+
+func (x *machine) handBack(t *rapid.T) step {
+	h, level, some := x.holder(t)
+	return step{h.name + ": " + holdingNames(some), func() {
+		var ids []string
+		var want []*msg
+		for _, o := range some {
+			ids = append(ids, o.entry)
+			if m := x.m.find(level, o.entry); m != nil && m.owner == h.name {
+				want = append(want, m)
+			}
+		}
+		h.forget(some) // it settles none of them any more
+		h.last = nil
+		n, err := x.q.Level(level).HandBack(x.ctx, h.name, ids)
+		x.noError(err)
+		x.same("handed back", n, len(want))
+		x.m.handBack(want)
+	}}
+}
+
+// release is the end of a worker, which may have settlements under way.
+func (x *machine) release(t *rapid.T) step {
+	h := x.hand(t)
+	levels := slices.Clone(x.levels())
+	levels = levels[:rapid.IntRange(1, len(levels)).Draw(t, "levels")]
+	return step{fmt.Sprintf("%s, levels %v", h.name, levels), func() {
+		for _, level := range levels {
+			if !x.m.consumers[level][h.name] {
+				continue
+			}
+			want := x.m.owned(level, h.name)
+			n, err := x.q.Level(level).Release(x.ctx, h.name)
+			x.noError(err)
+			x.same("released", n, len(want))
+			x.m.handBack(want)
+			delete(x.m.consumers[level], h.name)
+			delete(x.m.epochs, h.name)
+			h.epoch = ""
+		}
+	}}
+}

@@ -1,0 +1,309 @@
+package store_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
+
+// append adds a message to its stream.
+func (m *model) append(x *msg) {
+	x.place, x.entry, x.owner, x.deliveries = isReady, "", "", 0
+	m.streams[x.level] = append(m.streams[x.level], x)
+	m.based = m.based || x.level == 0
+}
+
+// enqueue adds a message behind those with its ordering key.
+func (m *model) enqueue(x *msg) {
+	switch {
+	case x.key == "":
+		m.append(x)
+	case m.active[x.key] == nil:
+		m.active[x.key] = x
+		m.append(x)
+	default:
+		x.place, x.entry = isBlocked, ""
+		m.lanes[x.key] = append(m.lanes[x.key], x)
+	}
+}
+
+// leave takes a message out of its stream.
+func (m *model) leave(x *msg) { m.streams[x.level] = without(m.streams[x.level], x) }
+
+// end is what the end of a message's life means for others.
+func (m *model) end(x *msg, to place, status, result string) {
+	x.place = to
+	if x.keep && status != "" {
+		m.results[x.id] = status + " " + result
+	}
+	if x.unique != "" && m.unique[x.unique] == x.id {
+		delete(m.unique, x.unique)
+	}
+	if x.key == "" || m.active[x.key] != x {
+		return
+	}
+	delete(m.active, x.key)
+	if lane := m.lanes[x.key]; len(lane) > 0 {
+		m.lanes[x.key] = lane[1:]
+		m.active[x.key] = lane[0]
+		m.append(lane[0])
+	}
+}
+
+func (m *model) bury(x *msg, reason, err string, attempts int) {
+	m.leave(x)
+	x.hasID, x.hasTime, x.tried = true, true, true
+	x.reason, x.err, x.attempts, x.entry = reason, err, attempts, ""
+	m.dead = append(m.dead, x)
+	m.end(x, isDead, "dead", err)
+}
+
+// waiting is how many messages count against a queue's limit.
+func (m *model) waiting() int {
+	return len(m.in(isReady, isInFlight, isScheduled, isBlocked))
+}
+
+// send returns what a send on terms comes to; x is part of the model when
+// it was accepted.
+func (m *model) send(x *msg, terms store.SendTerms, keys ...string) (dup string, full bool) {
+	for _, key := range keys {
+		if first, ok := m.remembered[key]; ok {
+			return first, false
+		}
+	}
+	if first, ok := m.unique[x.unique]; ok && x.unique != "" {
+		return first, false
+	}
+	if terms.Limit > 0 && m.waiting() >= terms.Limit {
+		return "", true
+	}
+	if x.level > 0 && !strings.Contains(m.levels, strconv.Itoa(x.level)) {
+		m.levels += strconv.Itoa(x.level)
+		m.version++
+	}
+	later := terms.Delay > 0 || !terms.Due.IsZero()
+	x.hasTime = later || x.key != ""
+	x.hasID = x.id != "" || x.hasTime
+	m.all = append(m.all, x)
+	if later {
+		x.place, x.entry, x.dueAfter = isScheduled, "", terms.Delay
+		if terms.Delay == 0 {
+			x.due = terms.Due.UnixMilli()
+		}
+		m.delayed = append(m.delayed, x)
+	} else {
+		m.enqueue(x)
+	}
+	return "", false
+}
+
+// sent learns the id of an accepted message.
+func (m *model) sent(x *msg, id string, keys ...string) {
+	x.id = id
+	if x.unique != "" {
+		m.unique[x.unique] = id
+	}
+	for _, key := range keys {
+		m.remembered[key] = id
+	}
+}
+
+func (m *model) promote(most int) {
+	slices.SortFunc(m.delayed, func(a, b *msg) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), strings.Compare(a.entry, b.entry))
+	})
+	for range most {
+		if len(m.delayed) == 0 || m.delayed[0].due > time.Now().Add(time.Minute).UnixMilli() {
+			return
+		}
+		x := m.delayed[0]
+		m.delayed = m.delayed[1:]
+		if x.tried { // it kept its place
+			m.append(x)
+		} else {
+			m.enqueue(x)
+		}
+	}
+}
+
+// read delivers up to n messages of a level.
+func (m *model) read(level int, w string, n int) []*msg {
+	var out []*msg
+	for _, x := range m.streams[level] {
+		if x.place == isReady && len(out) < n {
+			x.place, x.owner, x.deliveries = isInFlight, w, 1
+			m.last[level] = x.entry
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// take is read as far as the limits allow.
+func (m *model) take(levels []int, w string, n int) (why string, got []*msg) {
+	if m.paused {
+		return "paused", nil
+	}
+	if m.limits.Running > 0 {
+		n = min(n, m.limits.Running-len(m.in(isInFlight)))
+		if n <= 0 {
+			return "running", nil
+		}
+	}
+	if m.limits.Rate > 0 { // 1 an hour: none comes back during a test
+		n = min(n, m.limits.Burst-m.rated)
+		if n <= 0 {
+			return "rate", nil
+		}
+	}
+	for _, level := range levels {
+		got = append(got, m.read(level, w, n-len(got))...)
+	}
+	if m.limits.Rate > 0 {
+		m.rated += len(got)
+	}
+	if len(got) == 0 {
+		return "empty", nil
+	}
+	return "", got
+}
+
+// settle returns the entries that w does not own any more.
+func (m *model) settle(level int, w string, st *store.Settlement) (lost []string) {
+	own := func(entry string) *msg {
+		if x := m.find(level, entry); x != nil && x.place == isInFlight && x.owner == w {
+			return x
+		}
+		return nil
+	}
+	done := func(entry, epoch string, then func(x *msg)) {
+		if x := own(entry); x != nil {
+			then(x)
+		} else if m.epochs[w] == "" || m.epochs[w] != epoch {
+			lost = append(lost, entry)
+		} // else it was settled before
+	}
+	for _, d := range st.Done {
+		for _, entry := range d.IDs {
+			done(entry, d.Epoch, func(x *msg) {
+				m.leave(x)
+				m.end(x, isGone, "", "")
+			})
+		}
+	}
+	for _, f := range st.Finished {
+		done(f.ID, f.Epoch, func(x *msg) {
+			m.leave(x)
+			status := "done"
+			if f.Counter != "" {
+				status = f.Counter
+				m.counted[f.Counter]++
+			}
+			m.end(x, isGone, status, string(f.Result))
+		})
+	}
+	for _, r := range st.Retries {
+		x := own(r.ID)
+		if x == nil {
+			lost = append(lost, r.ID)
+			continue
+		}
+		m.leave(x)
+		x.hasID, x.hasTime, x.tried = true, true, true
+		x.attempts, x.err = r.Attempts, r.Error
+		x.place, x.entry, x.due, x.dueAfter = isScheduled, "", 0, r.Delay
+		m.delayed = append(m.delayed, x)
+	}
+	for _, d := range st.Dead {
+		if x := own(d.ID); x != nil {
+			m.bury(x, d.Reason, d.Error, d.Attempts)
+		} else {
+			lost = append(lost, d.ID)
+		}
+	}
+	return lost
+}
+
+func (m *model) reclaim(level int, w string, n, most int) (got []*msg, buried int) {
+	var stale []*msg
+	for _, x := range m.streams[level] {
+		if x.place == isInFlight && len(stale) < n {
+			stale = append(stale, x)
+		}
+	}
+	for _, x := range stale {
+		if epoch := m.epochs[x.owner]; epoch != "" && x.owner != w {
+			at, _ := strconv.ParseInt(epoch, 10, 64)
+			m.epochs[x.owner] = strconv.FormatInt(at+1, 10)
+		}
+		if most > 0 && x.deliveries >= most {
+			m.bury(x, "crashed", fmt.Sprintf("delivered %d times without being settled, last to %s", x.deliveries, x.owner), x.attempts)
+			buried++
+			continue
+		}
+		x.owner = w
+		x.deliveries++
+		got = append(got, x)
+	}
+	return got, buried
+}
+
+func (m *model) handBack(xs []*msg) {
+	for _, x := range xs {
+		x.owner, x.deliveries = "released", max(x.deliveries-1, 0)
+	}
+}
+
+// requeue gives dead letters a new life.
+func (m *model) requeue(xs []*msg) {
+	for _, x := range xs {
+		m.dead = without(m.dead, x)
+		x.hasTime, x.tried, x.attempts, x.err, x.reason = false, false, 0, "", ""
+		if holder := m.unique[x.unique]; x.unique != "" && holder != "" {
+			x.unique = ""
+		} else if x.unique != "" {
+			m.unique[x.unique] = x.id
+		}
+		m.enqueue(x)
+	}
+}
+
+func (m *model) purge(xs []*msg) {
+	for _, x := range slices.Clone(xs) {
+		m.dead = without(m.dead, x)
+		x.place = isGone
+	}
+}
+
+// cancel reports whether the message with this id is found and removed. It is
+// where the id is its token, or comes from its entry.
+func (m *model) cancel(id string) bool {
+	end := func(x *msg) bool {
+		m.counted["canceled"]++
+		m.end(x, isGone, "canceled", "")
+		return true
+	}
+	for _, x := range m.delayed {
+		if x.entry == id {
+			m.delayed = without(m.delayed, x)
+			return end(x)
+		}
+	}
+	for _, level := range slices.Sorted(maps.Keys(m.streams)) {
+		for _, x := range m.streams[level] {
+			if x.id == id && !x.hasID && x.place == isReady {
+				m.leave(x)
+				return end(x)
+			}
+		}
+	}
+	m.canceled[id] = true
+	m.version++
+	return false
+}
