@@ -47,6 +47,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 	add("send in order", nil, x.sendInOrder)
 	add("read", nil, x.read)
 	add("read more", nil, x.read)
+	add("reclaim more", flying, x.reclaim)
 	add("take", nil, x.take)
 	add("settle", holding, x.settle)
 	add("settle more", holding, x.settle)
@@ -131,7 +132,7 @@ func (x *machine) sendIf(t *rapid.T) step {
 	es := make([]store.Envelope, n)
 	for i := range es {
 		es[i].OrderKey = one(t, []string{"", "a", "b"})
-		es[i].UniqueKey = one(t, []string{"", "", "", "u", "v"})
+		es[i].UniqueKey = one(t, []string{"", "", "u", "v"})
 		es[i].Level = int64(one(t, []int{0, 0, 1, 3}))
 		if rapid.Bool().Draw(t, "keep") {
 			es[i].KeepResult = time.Hour.Milliseconds()

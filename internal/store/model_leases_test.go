@@ -18,7 +18,7 @@ func (x *machine) settle(t *rapid.T) step {
 	st := store.Settlement{}
 	var marks []string
 	for _, o := range some {
-		verdict := one(t, []string{"done", "done", "retry now", "retry in an hour", "dead"})
+		verdict := one(t, []string{"done", "retry now", "retry in an hour", "dead", "dead"})
 		if x.m.canceled[o.id] {
 			verdict = "done" // dropped, as its worker would
 			marks = append(marks, o.id)
@@ -126,7 +126,7 @@ func holdingNames(os []*holding) string {
 
 func (x *machine) reclaim(t *rapid.T) step {
 	h, level := x.hand(t), one(t, x.levels())
-	n, most := rapid.IntRange(1, 5).Draw(t, "n"), one(t, []int{0, 0, 3})
+	n, most := rapid.IntRange(1, 5).Draw(t, "n"), one(t, []int{0, 2, 3})
 	return step{fmt.Sprintf("%s, up to %d of level %d, at most %d deliveries", h.name, n, level, most), func() {
 		x.join(h)
 		epoch := h.epoch

@@ -16,9 +16,8 @@ import (
 
 // What the messages of a run differ in: few of each, so that they meet.
 var (
-	modelLevels  = []int{0, 1, 3}
-	modelKeys    = []string{"a", "b"}
-	modelUniques = []string{"u", "v"}
+	modelLevels = []int{0, 1, 3}
+	modelKeys   = []string{"a", "b"}
 )
 
 // machine is one run: the queue, the model of it, and those who work on it.

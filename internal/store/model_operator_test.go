@@ -63,6 +63,9 @@ func (x *machine) purge(t *rapid.T) step {
 
 func (x *machine) cancel(t *rapid.T) step {
 	m := one(t, x.m.all)
+	if here := x.m.in(isBlocked, isReady, isInFlight, isScheduled, isDead); len(here) > 0 && rapid.Bool().Draw(t, "here") {
+		m = one(t, here)
+	}
 	id, text := m.id, m.name+" ("+string(m.place)+")"
 	if rapid.IntRange(0, 9).Draw(t, "unknown") == 0 {
 		id, text = "unknown", "an unknown id"
