@@ -45,6 +45,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 	add("send", nil, x.send)
 	add("send if", nil, x.sendIf)
 	add("send in order", nil, x.sendInOrder)
+	add("send unique", nil, x.sendUnique)
 	add("read", nil, x.read)
 	add("read more", nil, x.read)
 	add("reclaim more", flying, x.reclaim)
@@ -164,6 +165,12 @@ func (x *machine) sendInOrder(t *rapid.T) step {
 		es[i].Level = int64(one(t, []int{0, 0, 0, 1}))
 	}
 	return x.sending(es, store.SendTerms{Scripted: true})
+}
+
+// sendUnique sends one that is often refused.
+func (x *machine) sendUnique(t *rapid.T) step {
+	e := store.Envelope{UniqueKey: "u", OrderKey: one(t, []string{"", "a"})}
+	return x.sending([]store.Envelope{e}, store.SendTerms{Scripted: true})
 }
 
 func (x *machine) sending(es []store.Envelope, terms store.SendTerms) step {
