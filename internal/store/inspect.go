@@ -99,7 +99,7 @@ func (c *counting) info() (Info, error) {
 	meta := c.meta.Val()
 	info.Blocked, info.Paused = integer(meta[1]), meta[2] != nil
 	info.Expired, info.Canceled = integer(meta[3]), integer(meta[4])
-	info.Exists = c.groups.Err() == nil || info.Ready+info.Scheduled+info.Dead+c.ticks.Val() > 0
+	info.Exists = c.groups.Err() == nil || c.levels() != "" || info.Ready+info.Scheduled+info.Dead+c.ticks.Val() > 0
 	return info, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -117,6 +118,9 @@ func (q *Queue) Reap(ctx context.Context, idle time.Duration) (int, error) {
 func newEntry(id string, fields [][]byte) Entry {
 	e := Entry{Entry: id}
 	e.Envelope, e.Malformed = DecodeEnvelope(fields)
+	if e.ID == "" && e.Level > 0 { // as id_of in lib.lua
+		e.ID = id + ".p" + strconv.FormatInt(e.Level, 10)
+	}
 	return e
 }
 

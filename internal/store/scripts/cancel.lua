@@ -13,25 +13,21 @@ local function gone(fields)
 end
 local fields = cancel_scheduled(q, KEYS[5], KEYS[6], id)
 if fields then return gone(fields) end
-if string.find(id, '^%d+%-%d+$') then
-  local streams = {q.base}
-  for level in string.gmatch(redis.call('HGET', q.meta, 'levels') or '', '.') do
-    streams[#streams + 1] = q.base .. ':p' .. level
-  end
-  for _, stream in ipairs(streams) do
-    fields = read(stream, id)
-    if fields and (get(fields, 'i') or id) == id then
-      local pending = redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)
-      local owner = not pending.err and pending[1] and pending[1][2]
-      if not owner or owner == 'released' then
-        if owner then
-          redis.call('XACK', stream, ARGV[1], id)
-          forget_released(stream, ARGV[1])
-        end
-        redis.call('XDEL', stream, id)
-        canceled(q, id, fields)
-        return gone(fields)
+local entry, level = string.match(id, '^(%d+%-%d+)(.*)$') -- see id_of
+if entry and (level == '' or string.find(level, '^%.p%d$')) then
+  local stream = level == '' and q.base or q.base .. ':' .. string.sub(level, 2)
+  fields = read(stream, entry)
+  if fields and id_of(fields, entry) == id then
+    local pending = redis.pcall('XPENDING', stream, ARGV[1], entry, entry, 1)
+    local owner = not pending.err and pending[1] and pending[1][2]
+    if not owner or owner == 'released' then
+      if owner then
+        redis.call('XACK', stream, ARGV[1], entry)
+        forget_released(stream, ARGV[1])
       end
+      redis.call('XDEL', stream, entry)
+      canceled(q, entry, fields)
+      return gone(fields)
     end
   end
 end

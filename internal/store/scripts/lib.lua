@@ -55,11 +55,22 @@ local function get(fields, name)
   end
 end
 
+-- What tells an entry from those of all other levels, which may have the same id.
+local function entry_name(fields, entry)
+  local level = get(fields, 'y')
+  return level and entry .. '.p' .. level or entry
+end
+
+-- The id of a message that stands at an entry.
+local function id_of(fields, entry)
+  return get(fields, 'i') or entry_name(fields, entry)
+end
+
 -- What a message must carry from its first move on, because the entry id that
 -- said it so far changes: its id and its creation time.
 local function identity(fields, id)
   return {
-    i = get(fields, 'i') or id,
+    i = id_of(fields, id),
     t = get(fields, 't') or string.match(id, '^%d+'),
   }
 end
@@ -218,7 +229,7 @@ end
 
 -- The same for a message whose fields are at hand.
 local function finish_fields(q, id, fields, status, result)
-  finish(q, get(fields, 'i') or id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
+  finish(q, id_of(fields, id), get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
 -- Ends a message that was canceled.

@@ -43,8 +43,7 @@ if due >= 0 then
 elseif get(fields, 'k') then
   enqueue(q, amend(fields, {i = id, t = int(now)}))
 else
-  local entry = append(q, fields)
-  id = get(fields, 'i') or entry
+  id = id_of(fields, append(q, fields))
 end
 if unique then redis.call('HSET', q.unique, unique, id) end
 for i = 7, #KEYS do redis.call('SET', KEYS[i], id, 'PX', ARGV[i + 1]) end
