@@ -126,7 +126,7 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) {
 // is left is taken when there is room again.
 func (p *pool) takeOver(ctx context.Context) {
 	p.owed.Store(true)
-	for _, s := range p.levels() {
+	for _, s := range mostUrgentFirst(p.levels()) {
 		if !p.takeOverLevel(ctx, s) {
 			return // the next tick tries again
 		}

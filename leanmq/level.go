@@ -33,7 +33,8 @@ func lessUrgent(level int) []int {
 // takes the most urgent message there is, see [Weights].
 //
 // Levels are streams of their own that consumers learn of by themselves; a queue
-// that uses only the normal one pays nothing for the others.
+// that uses only the normal one pays nothing for the others. A consumer of several
+// levels has a connection of its own to wait on.
 func Priority(l Level) SendOption {
 	return func(c *sendConfig) {
 		level, ok := wire[l]

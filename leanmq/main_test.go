@@ -212,7 +212,7 @@ func becomesEmpty(t testing.TB, q *leanmq.Queue) {
 	t.Helper()
 	var i leanmq.QueueInfo
 	for begin := time.Now(); time.Since(begin) < 15*time.Second; time.Sleep(time.Millisecond) {
-		if i = info(t, q); i.Ready+i.InFlight+i.Scheduled+i.Dead == 0 {
+		if i = info(t, q); i.Ready+i.InFlight+i.Scheduled+i.Blocked+i.Dead == 0 {
 			return
 		}
 	}

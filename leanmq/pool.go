@@ -40,6 +40,7 @@ type pool struct {
 	abandoned atomic.Bool // stop trying to settle
 	cancels   atomic.Bool // canceled is not empty
 	owed      atomic.Bool // there may be more to reclaim than there was room for
+	switching sync.Mutex  // held while who fetches changes
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
@@ -57,7 +58,7 @@ type pool struct {
 	changed  chan struct{}       // closed and replaced while stopping
 	sources  []*source           // the queue's levels in use; the first is the normal one
 	settings store.Control       // what the queue's settings were when last looked at
-	taker    *taker              // fetches while the queue has limits
+	taker    *taker              // fetches while the queue has limits or several levels
 	canceled map[string]struct{} // ids that were canceled
 }
 
@@ -90,15 +91,16 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 // it wants more: refilling half at a time keeps the batches large.
 func (p *pool) limit() (limit, low int) {
 	spare := 0
-	if p.average > 0 && p.taker == nil { // what is taken counts against the queue's limits
+	limited := p.settings.Limits != store.Limits{} // what is taken counts against them
+	if p.average > 0 && !limited {
 		spare = min(int(int64(p.cfg.Concurrency)*int64(prefetchTime)/int64(p.average)), maxPrefetch)
 	}
 	limit = p.cfg.Concurrency*max(p.cfg.batch.Size, 1) + spare
 	return limit, limit - min(spare/2, maxFetch)
 }
 
-// credit is how many more messages of a level the pool wants now. Less urgent
-// ones that it holds do not count: they must not keep more urgent ones out.
+// credit is how many more messages of a level the pool wants now. Less urgent ones
+// that wait for a worker do not count: they must not keep more urgent ones out.
 func (p *pool) credit(level int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +110,7 @@ func (p *pool) credit(level int) int {
 	held := p.nheld
 	if len(p.sources) > 1 {
 		for _, less := range lessUrgent(level) {
-			held -= p.at[less]
+			held -= p.ready[less].len()
 		}
 	}
 	limit, low := p.limit()
@@ -121,15 +123,13 @@ func (p *pool) credit(level int) int {
 // poke tells whoever fetches for the pool that it may want messages again.
 func (p *pool) poke() {
 	p.mu.Lock()
-	t, sources := p.taker, p.sources
+	t, normal := p.taker, p.sources[0]
 	p.mu.Unlock()
 	if t != nil {
 		t.poke()
 		return
 	}
-	for _, s := range sources {
-		p.fetch.poke(s)
-	}
+	p.fetch.poke(normal)
 }
 
 // currentEpoch is the epoch that messages read from now on are owned under.

@@ -80,7 +80,7 @@ func keep(ctx context.Context, payload []byte) []byte {
 }
 
 // SendMany adds messages in one round trip, in this order, and returns their
-// ids. The options apply to each of them; ID is not allowed.
+// ids. The options apply to each of them; ID, Unique and UniqueFor are not allowed.
 //
 // It is not a transaction: when it fails, the error joins one *Error for each
 // message that was not sent, and ids has "" in their places.
@@ -90,6 +90,10 @@ func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOpt
 	case err != nil:
 	case c.id != "":
 		err = invalid("ID", "belongs to one message: use Send")
+	case c.unique != "":
+		err = invalid("Unique", "lets one message in: use Send, or UniquePayload")
+	case c.terms.For != "":
+		err = invalid("UniqueFor", "lets one message in: use Send")
 	case q.err != nil:
 		err = q.err
 	}

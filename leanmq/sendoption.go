@@ -151,7 +151,7 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	if c.id != "" {
 		c.terms.Window = c.window
 	}
-	if c.terms.Delay > 0 || !c.terms.Due.IsZero() || c.order != "" {
+	if c.terms.Delay > 0 || !c.terms.Due.IsZero() || c.order != "" || c.level != 0 {
 		c.terms.Token = rand.Text()
 	}
 	if c.unique != "" && c.digest {

@@ -78,6 +78,17 @@ local function unpack_fields(s)
   return out
 end
 
+-- Makes a level known to the queue's consumers: whoever makes its stream does that
+-- before anything is in it.
+local function know_level(q, level, channel, queue)
+  local levels = redis.call('HGET', q.meta, 'levels') or ''
+  if string.find(levels, level, 1, true) then return end
+  redis.call('HSET', q.meta, 'levels', levels .. level)
+  redis.call('HINCRBY', q.meta, '@version', 1)
+  redis.call('PUBLISH', channel, 'control ' .. queue)
+  return true
+end
+
 -- Puts a message aside until due (ms) and tells the schedulers when it is the
 -- next one due.
 local function schedule(delayed, bodies, token, fields, due, channel, queue)
@@ -142,6 +153,15 @@ local function finish_fields(q, id, fields, status, result)
   finish(q, get(fields, 'i') or id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
+-- The streams of all levels.
+local function streams(q)
+  local all = {q.base}
+  for level in string.gmatch(redis.call('HGET', q.meta, 'levels') or '', '.') do
+    all[#all + 1] = q.base .. ':p' .. level
+  end
+  return all
+end
+
 -- How many messages wait in the queue, in whatever state.
 local function waiting(q, delayed)
   local settings = redis.call('HMGET', q.meta, 'blocked', 'levels')
@@ -153,9 +173,10 @@ local function waiting(q, delayed)
 end
 
 -- Redis refuses the first write of a script while its memory is full, but not
--- those after one that it allows: a message must be settled all the same.
-local function settle_always(workers)
-  redis.call('HDEL', workers, '')
+-- those after one that it allows: what takes no more room than it frees, or lets
+-- others do so, must go on all the same. hash is a hash of the queue.
+local function settle_always(hash)
+  redis.call('HDEL', hash, '')
 end
 
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
@@ -164,10 +185,10 @@ local function bury(q, stream, group, dead, id, fields, reason, err, attempts)
   local set = identity(fields, id)
   -- Only a foreign one: more than a call takes arguments, and no message (see
   -- maxFields in Go).
-  if #fields > 4000 then fields = {':fields', pack(fields)} end
+  local kept = #fields > 4000 and {':fields', pack(fields)} or fields
   set.w, set.e, set.a, set.l = reason, err, attempts, now
   set.f = get(fields, 'f') or now
-  redis.call('XADD', dead, '*', unpack(amend(fields, set)))
+  redis.call('XADD', dead, '*', unpack(amend(kept, set)))
   redis.call('XACK', stream, group, id)
   redis.call('XDEL', stream, id)
   finish_fields(q, id, fields, 'dead', err)

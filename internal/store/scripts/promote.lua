@@ -8,6 +8,7 @@ local result = {}
 for k = 1, #KEYS, 6 do
   local q, delayed, bodies = queue(k), KEYS[k + 4], KEYS[k + 5]
   local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', int(now), 'LIMIT', 0, ARGV[1])
+  if due[1] then settle_always(bodies) end
   for _, token in ipairs(due) do
     local body = redis.call('HGET', bodies, token)
     local fields = body and unpack_fields(body)

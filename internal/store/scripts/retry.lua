@@ -5,6 +5,7 @@
 --       5… for each: id, delay in ms, failed attempts so far, error
 -- Returns {epoch now or "", id that was lost, …}
 settle_always(KEYS[2])
+local level = string.sub(KEYS[1], #KEYS[3] - #'delayed') -- entries of two levels may have the same id
 local result = {redis.call('HGET', KEYS[2], ARGV[2]) or ''}
 for i = 5, #ARGV, 4 do
   local id = ARGV[i]
@@ -14,7 +15,7 @@ for i = 5, #ARGV, 4 do
     local set = identity(fields, id)
     set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], int(now)
     set.f = get(fields, 'f') or int(now)
-    schedule(KEYS[3], KEYS[4], id, amend(fields, set), now + tonumber(ARGV[i + 1]), ARGV[3], ARGV[4])
+    schedule(KEYS[3], KEYS[4], id .. level, amend(fields, set), now + tonumber(ARGV[i + 1]), ARGV[3], ARGV[4])
     redis.call('XACK', KEYS[1], ARGV[1], id)
     redis.call('XDEL', KEYS[1], id)
   else
