@@ -210,12 +210,14 @@ func (p *pool) next() *Message {
 // work runs handlers until no message waits.
 func (p *pool) work() {
 	p.mu.Lock()
+	lost := false
 	for !p.stopping {
 		m := p.next()
 		if m == nil {
 			break
 		}
 		if m.lost {
+			lost = true
 			p.releaseLocked(m)
 			continue
 		}
@@ -226,9 +228,13 @@ func (p *pool) work() {
 			p.average = took
 		}
 		p.average += (took - p.average) / 8
+		lost = lost || m.lost
 		p.settleLocked(m)
 	}
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
+	if lost {
+		p.poke() // nothing is settled that would tell of the room
+	}
 }

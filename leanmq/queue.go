@@ -15,6 +15,7 @@ type Queue struct {
 	sq     *store.Queue
 	maxLen int
 	scoped bool  // ids are unique within a target
+	parks  bool  // its messages wait for their own queue
 	err    error // of the name or an option: every use returns it
 }
 
@@ -36,6 +37,10 @@ func MaxLen(n int) QueueOption {
 // DedupeByTarget makes an [ID] unique among the messages with the same [Target]
 // instead of among all of the queue.
 func DedupeByTarget() QueueOption { return func(q *Queue) { q.scoped = true } }
+
+// Parking is for the packages of this module: the messages sent through the handle
+// wait for their own queue to be known.
+func Parking(store.Parking) QueueOption { return func(q *Queue) { q.parks = true } }
 
 // Queue returns the handle of the queue called name: "name", or "service:name"
 // for queues whose keys share one hash tag. Either part has no control

@@ -45,6 +45,9 @@ func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerm
 	if q.scoped && terms.Window > 0 {
 		terms.Scope = e.Target
 	}
+	if q.parks {
+		store.Park(&e, &terms)
+	}
 	if terms == (store.SendTerms{}) {
 		id, err := q.sq.Send(ctx, &e)
 		return id, q.wrap("send", e.ID, err)
