@@ -87,9 +87,11 @@ func (p *pool) workBatches() {
 			lost = true
 			continue
 		}
+		p.running += len(batch)
 		p.mu.Unlock()
 		took := p.handleBatch(batch) / time.Duration(len(batch))
 		p.mu.Lock()
+		p.running -= len(batch)
 		if p.average == 0 {
 			p.average = took
 		}

@@ -45,12 +45,14 @@ type pool struct {
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
 	ready    [store.Levels]fifo
+	due      [store.Levels]int // how many of them go before more urgent ones
 	pick     picker
 	batches  batches
 	held     Message // ring of all messages held
 	nheld    int
 	at       [store.Levels]int // nheld by level
 	workers  int
+	running  int // messages that handlers have
 	average  time.Duration // of the handler's run time
 	settles  []*Message
 	settling bool
@@ -100,7 +102,7 @@ func (p *pool) limit() (limit, low int) {
 }
 
 // credit is how many more messages of a level the pool wants now. Less urgent ones
-// that wait for a worker do not count: they must not keep more urgent ones out.
+// that no worker is free for do not count: they must not keep more urgent ones out.
 func (p *pool) credit(level int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,9 +111,11 @@ func (p *pool) credit(level int) int {
 	}
 	held := p.nheld
 	if len(p.sources) > 1 {
+		waiting := -max(p.cfg.Concurrency*max(p.cfg.batch.Size, 1)-p.running, 0)
 		for _, less := range lessUrgent(level) {
-			held -= p.ready[less].len()
+			waiting += p.ready[less].len()
 		}
+		held -= max(waiting, 0)
 	}
 	limit, low := p.limit()
 	if held >= low {
@@ -204,7 +208,23 @@ func (p *pool) next() *Message {
 	if len(p.sources) == 1 {
 		return p.ready[0].pop()
 	}
+	for l := range p.due {
+		if p.due[l] > 0 && !p.ready[l].empty() {
+			p.due[l]--
+			return p.ready[l].pop()
+		}
+	}
 	return p.pick.next(&p.ready)
+}
+
+// overdue is told how many of a level were fetched because it was their turn: they do
+// not wait for another turn here. Where the levels have weights each of them counts.
+func (p *pool) overdue(s *source, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cfg.weights == [store.Levels]int{} {
+		p.due[s.level] = min(p.due[s.level]+n, p.ready[s.level].len())
+	}
 }
 
 // work runs handlers until no message waits.
@@ -221,9 +241,11 @@ func (p *pool) work() {
 			p.releaseLocked(m)
 			continue
 		}
+		p.running++
 		p.mu.Unlock()
 		took := p.handle(m)
 		p.mu.Lock()
+		p.running--
 		if p.average == 0 {
 			p.average = took
 		}

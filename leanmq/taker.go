@@ -104,6 +104,7 @@ func (t *taker) take(room []int) error {
 	for i, s := range t.turns.levels {
 		if n += len(got[i]); len(got[i]) > 0 {
 			t.p.deliver(s, got[i], epoch)
+			t.p.overdue(s, t.turns.due[i])
 		}
 	}
 	switch {

@@ -15,12 +15,13 @@ type turns struct {
 	queues []*store.Queue
 	more   []bool // whether the level is known to have messages, or not known not to
 	pick   picker
+	due    []int // of the last take, those whose turn it was before more urgent ones
 }
 
 func newTurns(levels []*source, weights [store.Levels]int) turns {
 	t := turns{pick: picker{weights: weights}, levels: mostUrgentFirst(levels)}
 	for _, s := range t.levels {
-		t.queues, t.more = append(t.queues, s.q), append(t.more, true)
+		t.queues, t.more, t.due = append(t.queues, s.q), append(t.more, true), append(t.due, 0)
 	}
 	return t
 }
@@ -60,20 +61,24 @@ func (t *turns) take(ctx context.Context, c *Client, consumer string, room []int
 
 // plan writes down whose turn it is for each of n messages.
 func (t *turns) plan(pick *picker, room []int, n int) string {
+	var more [store.Levels]bool
 	var left, position [store.Levels]int
 	for i, s := range t.levels {
-		position[s.level] = i + 1
-		if t.more[i] {
-			left[s.level] = room[i]
-		}
+		more[s.level], left[s.level], position[s.level] = t.more[i], room[i], i
 	}
+	has := func(level int) bool { return more[level] }
+	may := func(level int) bool { return more[level] && left[level] > 0 }
 	plan := make([]byte, 0, n)
+	clear(t.due)
 	for len(plan) < n {
-		level := pick.level(func(level int) bool { return left[level] > 0 })
+		level := pick.level(has, may)
 		if level < 0 {
 			break
 		}
-		plan = append(plan, '0'+byte(position[level]-1))
+		plan = append(plan, '0'+byte(position[level]))
+		if slices.ContainsFunc(t.levels[:position[level]], func(s *source) bool { return may(s.level) }) {
+			t.due[position[level]]++
+		}
 		left[level]--
 		for _, less := range lessUrgent(level) {
 			left[less]--
