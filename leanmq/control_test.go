@@ -112,9 +112,9 @@ func TestNothingIsHandledAfterADrain(t *testing.T) {
 						select {
 						case <-stop:
 							return
-						case <-time.After(rand.N(2 * time.Millisecond)):
-							n, err := 5, error(nil)
-							if _, err = q.SendMany(t.Context(), make([][]byte, n)); err != nil {
+						case <-time.After(rand.N(20 * time.Millisecond)):
+							const n = 5
+							if _, err := q.SendMany(t.Context(), make([][]byte, n)); err != nil {
 								t.Error(err)
 								return
 							}
