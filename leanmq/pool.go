@@ -52,7 +52,7 @@ type pool struct {
 	nheld    int
 	at       [store.Levels]int // nheld by level
 	workers  int
-	running  int // messages that handlers have
+	running  int           // messages that handlers have
 	average  time.Duration // of the handler's run time
 	settles  []*Message
 	settling bool
