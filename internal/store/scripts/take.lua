@@ -33,9 +33,11 @@ if s[3] then
   local t = redis.call('TIME')
   now = t[1] * 1000000 + t[2]
   interval = s[4] / s[3] -- µs
-  -- No further ahead than these limits alone bring it: earlier ones may have been
-  -- slower.
-  conform = math.min(math.max(tonumber(redis.call('GET', KEYS[2]) or now), now), now + s[5] * interval)
+  conform = math.max(tonumber(redis.call('GET', KEYS[2]) or now), now)
+  if conform > now + s[5] * interval + 1 then -- limits before these have been slower
+    conform = now + s[5] * interval
+    redis.pcall('SET', KEYS[2], int(math.ceil(conform)), 'PX', math.ceil((conform - now) / 1000) + 1000)
+  end
   local free = math.floor(s[5] - (conform - now) / interval)
   if free < 1 then
     return {'rate', math.ceil((conform - now - (s[5] - 1) * interval) / 1000)}
