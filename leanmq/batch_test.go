@@ -3,7 +3,6 @@ package leanmq_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -50,17 +49,6 @@ func (r *batchRecord) batches() []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.sizes)
-}
-
-func sendMany(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.SendOption) {
-	t.Helper()
-	var payloads [][]byte
-	for i := range n {
-		payloads = append(payloads, fmt.Append(nil, i))
-	}
-	if _, err := q.SendMany(t.Context(), payloads, opts...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestBatchIsHandledWhenItIsFull(t *testing.T) {
