@@ -117,7 +117,7 @@ func (p *pool) isCanceled(m *Message) bool {
 // dropCanceled is the verdict on a canceled message. Its mark goes with it.
 func (m *Message) dropCanceled() {
 	m.verdict = verdict{outcome: outcomeCanceled}
-	m.result = nil
+	m.SetResult(nil)
 	if m.inbox != "" {
 		m.reply = &Reply{Status: http.StatusGone}
 	}

@@ -17,19 +17,6 @@ type Attempt struct {
 // MaxHistory is how many failed attempts a message remembers.
 const MaxHistory = 5
 
-// extra is what only some messages carry.
-type extra struct {
-	policy  string // see formatPolicy
-	history string // see remember in lib.lua
-}
-
-func newExtra(e *store.Entry) *extra {
-	if e.Policy == "" && e.History == "" {
-		return nil
-	}
-	return &extra{policy: e.Policy, history: e.History}
-}
-
 // History returns the last failed attempts, up to [MaxHistory], oldest first. A
 // dead letter's includes the one it died of; the end of one that killed its
 // workers is in it as well, though it is not counted as an attempt. Requeueing

@@ -48,11 +48,6 @@ type Message struct {
 	malformed   error
 	extra       *extra
 	source      *source // the level it came from
-	orderKey    string
-	uniqueKey   string
-	keepResult  time.Duration
-	result      []byte
-	resultMark  string // how the result is sealed
 	progressed  bool
 
 	// While it is held by a pool.
@@ -77,9 +72,6 @@ func newMessage(queue string, e *store.Entry) *Message {
 		inbox:       e.Inbox,
 		correlation: e.Correlation,
 		malformed:   e.Malformed,
-		orderKey:    e.OrderKey,
-		uniqueKey:   e.UniqueKey,
-		keepResult:  time.Duration(e.KeepResult) * time.Millisecond,
 		extra:       newExtra(e),
 	}
 	if m.ID == "" {

@@ -30,18 +30,18 @@ func KeepResult(d time.Duration) SendOption {
 // Without [KeepResult] it does nothing. A later one replaces an earlier one; the
 // slice belongs to the message until it is settled.
 func (m *Message) SetResult(result []byte) {
-	if m.keepResult > 0 {
-		m.result, m.resultMark = result, ""
+	if x := m.extra; x != nil && x.keepResult > 0 {
+		x.result, x.resultMark = result, ""
 	}
 }
 
 // packedResult is the result as it is stored: with the mark that says how it is
 // sealed.
-func (m *Message) packedResult() string {
-	if m.keepResult == 0 {
+func (x *extra) packedResult() string {
+	if x.keepResult == 0 {
 		return ""
 	}
-	return store.Pack(m.resultMark, string(m.result))
+	return store.Pack(x.resultMark, string(x.result))
 }
 
 // How a message ended.

@@ -140,8 +140,8 @@ func (s *sealer) sealOutcome(m *Message) {
 	if m.reply != nil && m.replyMark == "" {
 		m.reply.Payload, m.replyMark = s.seal(m.reply.Payload)
 	}
-	if m.result != nil && m.resultMark == "" {
-		m.result, m.resultMark = s.seal(m.result)
+	if x := m.extra; x != nil && x.result != nil && x.resultMark == "" {
+		x.result, x.resultMark = s.seal(x.result)
 	}
 }
 

@@ -111,17 +111,16 @@ func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
 // special reports whether more than the entry ends with the message. An attempt
 // before this one may have left a note of its progress.
 func (m *Message) special() bool {
-	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 ||
-		m.progressed || m.Attempt > 1 || m.Deliveries > 1
+	return m.extra.ends() || m.progressed || m.Attempt > 1 || m.Deliveries > 1
 }
 
 func (m *Message) finished(counter string) store.Finished {
-	f := store.Finished{
-		ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
-		Keep: m.keepResult, Counter: counter,
-	}
-	if counter == "" {
-		f.Result = m.packedResult()
+	f := store.Finished{ID: m.entry, Epoch: m.epoch, MessageID: m.ID, Counter: counter}
+	if x := m.extra; x != nil {
+		f.OrderKey, f.UniqueKey, f.Keep = x.orderKey, x.uniqueKey, x.keepResult
+		if counter == "" {
+			f.Result = x.packedResult()
+		}
 	}
 	return f
 }
