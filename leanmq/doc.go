@@ -21,7 +21,15 @@
 // repeated behind the caller's back. To repeat it safely, give it an [ID].
 //
 // Order: messages are delivered in send order when one worker takes one message
-// at a time ([Concurrency] 1 in one process) and none fails.
+// at a time ([Concurrency] 1 in one process) and none fails. Messages with the same
+// [OrderingKey] are handled one after another in send order, by any number of
+// workers and processes, through failures and crashes. [Priority] lets messages
+// overtake others.
+//
+// Once: an [ID] and a [Unique] key keep a second message out, see there.
+//
+// Bounds: [MaxLen] refuses sends; [Limits] hold for all processes together; a paused
+// queue ([Queue.Pause]) hands out nothing.
 //
 // Failure: the error a handler returns is its verdict. nil is done, an error is
 // a retry with exponential backoff and full jitter until [RetryPolicy] gives
