@@ -79,7 +79,7 @@ func (p *pool) readyCount() int {
 func (p *pool) workBatches() {
 	p.mu.Lock()
 	lost := false
-	for !p.stopping && !p.batches.collecting && p.readyCount() > 0 {
+	for !p.restingLocked() && !p.batches.collecting && p.readyCount() > 0 {
 		p.collectLocked()
 		batch := p.takeBatch()
 		p.employLocked() // for the rest
@@ -109,7 +109,8 @@ func (p *pool) workBatches() {
 	}
 }
 
-// collectLocked waits until a batch is full or its time is up.
+// collectLocked waits until a batch is full or its time is up, or nothing is there
+// any more.
 func (p *pool) collectLocked() {
 	if p.cfg.batch.Wait == 0 {
 		return
@@ -117,7 +118,7 @@ func (p *pool) collectLocked() {
 	p.batches.collecting = true
 	timeout := time.NewTimer(p.cfg.batch.Wait)
 	defer timeout.Stop()
-	for over := false; !over && !p.stopping && p.readyCount() < p.cfg.batch.Size; {
+	for over := false; !over && !p.restingLocked() && p.readyCount() > 0 && p.readyCount() < p.cfg.batch.Size; {
 		p.mu.Unlock()
 		select {
 		case <-p.batches.wake:
@@ -131,7 +132,7 @@ func (p *pool) collectLocked() {
 
 // takeBatch takes what is ready, without what was lost meanwhile.
 func (p *pool) takeBatch() (batch []*Message) {
-	for len(batch) < p.cfg.batch.Size && !p.stopping {
+	for len(batch) < p.cfg.batch.Size && !p.restingLocked() {
 		m := p.next()
 		if m == nil {
 			break
@@ -174,6 +175,7 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 		defer stop()
 	}
 	errs := callBatch(ctx, p.cfg.batch.handler, run)
+	took := max(time.Since(start), 1)
 	for i, m := range run {
 		if errs[i] != nil {
 			p.judge(each[i], m, errs[i])
@@ -181,8 +183,10 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 		if m.inbox != "" {
 			p.answer(m, errs[i])
 		}
+		p.c.sealer.sealOutcome(m)
+		p.c.noteRun(m, start, took, errs[i])
 	}
-	return max(time.Since(start), 1)
+	return took
 }
 
 // callBatch makes sure that there is an error or nil for each message.

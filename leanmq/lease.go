@@ -94,12 +94,13 @@ func (p *pool) renewLevel(ctx context.Context, s *source) {
 		if err != nil {
 			return // the next tick tries again; the fetcher reports outages
 		}
-		p.renewed(held[:n], epoch, lost)
+		p.c.observeLost(p.renewed(held[:n], epoch, lost))
 		held, ids = held[n:], ids[n:]
 	}
 }
 
-func (p *pool) renewed(held []*Message, epoch string, lost []string) {
+// renewed notes what came of a renewal and returns what is lost, for hooks.
+func (p *pool) renewed(held []*Message, epoch string, lost []string) (tell []MessageInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.epoch = epoch
@@ -118,13 +119,24 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) {
 				m.cancel(ErrLeaseLost)
 			}
 			p.log.Warn().Str("id", m.ID).Msg("lease lost: another worker has the message")
+			if p.c.hooks != nil {
+				tell = append(tell, m.info())
+			}
 		}
 	}
+	return tell
 }
 
 // takeOver reclaims messages as long as there are some and workers are free. What
 // is left is taken when there is room again.
 func (p *pool) takeOver(ctx context.Context) {
+	p.mu.Lock()
+	paused := p.settings.Paused
+	p.mu.Unlock()
+	if paused {
+		p.handBackLapsed(ctx)
+		return
+	}
 	p.owed.Store(true)
 	for _, s := range mostUrgentFirst(p.levels()) {
 		if !p.takeOverLevel(ctx, s) {
@@ -148,6 +160,7 @@ func (p *pool) takeOverLevel(ctx context.Context, s *source) bool {
 		}
 		if buried > 0 {
 			p.log.Error().Int("messages", buried).Str("reason", ReasonCrashed).Msg("dead-lettered")
+			p.c.observeCrashed(p.q.sq, buried)
 		}
 		if len(entries) > 0 {
 			p.log.Info().Int("messages", len(entries)).Msg("took over messages of workers that are gone")

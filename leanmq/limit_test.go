@@ -42,15 +42,6 @@ func (g *gauge) seen() (most, n int) {
 	return g.most, len(g.starts)
 }
 
-func sendMany(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.SendOption) {
-	t.Helper()
-	for ; n > 0; n -= 100 {
-		if _, err := q.SendMany(t.Context(), slices.Repeat([][]byte{[]byte("x")}, min(n, 100)), opts...); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestRunningLimitHoldsForAllProcesses(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")

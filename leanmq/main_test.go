@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -199,6 +200,18 @@ func send(t testing.TB, q *leanmq.Queue, text string, opts ...leanmq.SendOption)
 		t.Fatal(err)
 	}
 	return id
+}
+
+// sendMany sends n messages, whose payloads are their numbers.
+func sendMany(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.SendOption) {
+	t.Helper()
+	var payloads [][]byte
+	for i := range n {
+		payloads = append(payloads, fmt.Append(nil, i))
+	}
+	if _, err := q.SendMany(t.Context(), payloads, opts...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func info(t testing.TB, q *leanmq.Queue) leanmq.QueueInfo {

@@ -38,7 +38,7 @@ type pool struct {
 	control chan struct{} // asks the keeper to look at the queue's settings now
 
 	abandoned atomic.Bool // stop trying to settle
-	cancels   atomic.Bool // canceled is not empty
+	cancels   atomic.Bool // there are canceled messages
 	owed      atomic.Bool // there may be more to reclaim than there was room for
 	switching sync.Mutex  // held while who fetches changes
 
@@ -57,11 +57,11 @@ type pool struct {
 	settles  []*Message
 	settling bool
 	stopping bool
-	changed  chan struct{}       // closed and replaced while stopping
-	sources  []*source           // the queue's levels in use; the first is the normal one
-	settings store.Control       // what the queue's settings were when last looked at
-	taker    *taker              // fetches while the queue has limits or several levels
-	canceled map[string]struct{} // ids that were canceled
+	changed  chan struct{} // closed and replaced while stopping
+	sources  []*source     // the queue's levels in use; the first is the normal one
+	settings store.Control // what the queue's settings were when last looked at
+	taker    *taker        // fetches while the queue has limits or several levels
+	canceled cancellations
 }
 
 // source is the stream of one priority level of a pool's queue.
@@ -165,6 +165,9 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 		p.ready[s.level].push(m)
 		p.employLocked()
 	}
+	if p.settings.Paused {
+		p.lookSoon() // it is handed back then
+	}
 }
 
 // employLocked starts a worker, if there may be another one.
@@ -231,7 +234,7 @@ func (p *pool) overdue(s *source, n int) {
 func (p *pool) work() {
 	p.mu.Lock()
 	lost := false
-	for !p.stopping {
+	for !p.restingLocked() {
 		m := p.next()
 		if m == nil {
 			break
@@ -252,6 +255,11 @@ func (p *pool) work() {
 		p.average += (took - p.average) / 8
 		lost = lost || m.lost
 		p.settleLocked(m)
+		if m.run != nil && !m.settling { // nobody else is going to tell
+			p.mu.Unlock()
+			p.observeKept(m)
+			p.mu.Lock()
+		}
 	}
 	p.workers--
 	p.signalLocked()

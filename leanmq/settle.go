@@ -26,7 +26,7 @@ func (p *pool) settleLocked(m *Message) {
 
 // settle sends batches until nothing is left to settle.
 func (p *pool) settle() {
-	o := outage{log: p.log, what: "settle"}
+	o := outage{log: p.log, what: "settle", queue: p.q.name, hooks: p.c.hooks}
 	var batch []*Message
 	for {
 		p.mu.Lock()
@@ -62,28 +62,23 @@ func (p *pool) settleBatch(s *source, batch []*Message, o *outage) {
 	for {
 		out, err := s.q.Settle(context.Background(), p.c.instance, &st)
 		if err == nil {
-			p.forgetProgress(s, batch)
 			repeated := o.tries > 0
 			o.ok()
 			p.settled(batch, out, repeated)
+			if repeated { // see settled
+				out.Lost = nil
+			}
+			p.c.observeSettled(batch, out.Lost)
 			return
 		}
 		if p.abandoned.Load() {
 			p.log.Warn().Err(err).Int("messages", len(batch)).
 				Msg("could not settle before the drain ended; they are redelivered after the lease")
 			p.settled(batch, store.Settled{}, true)
+			p.c.observeUnsettled(batch, OutcomeHandedBack)
 			return
 		}
 		o.failed(context.Background(), err)
-	}
-}
-
-// forgetProgress deletes the notes about messages that are finished.
-func (p *pool) forgetProgress(s *source, batch []*Message) {
-	for _, m := range batch {
-		if m.progressed && m.verdict.outcome != outcomeRetry {
-			_ = s.q.ForgetProgress(context.Background(), m.ID) // or it expires
-		}
 	}
 }
 
@@ -113,9 +108,22 @@ func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
 	}
 }
 
-// special reports whether more than the entry ends with the message.
+// special reports whether more than the entry ends with the message. An attempt
+// before this one may have left a note of its progress.
 func (m *Message) special() bool {
-	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 || m.counter != ""
+	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 ||
+		m.progressed || m.Attempt > 1 || m.Deliveries > 1
+}
+
+func (m *Message) finished(counter string) store.Finished {
+	f := store.Finished{
+		ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
+		Keep: m.keepResult, Counter: counter,
+	}
+	if counter == "" {
+		f.Result = m.packedResult()
+	}
+	return f
 }
 
 // settlement sorts a batch by verdict.
@@ -125,17 +133,14 @@ func settlement(batch []*Message) store.Settlement {
 		if m.reply != nil {
 			st.Replies = append(st.Replies, store.Reply{
 				Inbox: m.inbox, Correlation: m.correlation,
-				Status: m.reply.Status, Header: m.reply.Header.pairs(), Payload: m.reply.Payload,
+				Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
 			})
 		}
 		v := &m.verdict
 		switch v.outcome {
 		case outcomeDone:
 			if m.special() {
-				st.Finished = append(st.Finished, store.Finished{
-					ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
-					Keep: m.keepResult, Result: m.result, Counter: m.counter,
-				})
+				st.Finished = append(st.Finished, m.finished(""))
 				break
 			}
 			n := len(st.Done)
@@ -148,6 +153,10 @@ func settlement(batch []*Message) store.Settlement {
 			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
 		case outcomeDead:
 			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
+		case outcomeExpired:
+			st.Finished = append(st.Finished, m.finished(store.CounterExpired))
+		case outcomeCanceled:
+			st.Finished = append(st.Finished, m.finished(store.CounterCanceled))
 		case outcomeKeep:
 		}
 	}

@@ -38,8 +38,18 @@ var (
 	controlScript = newScript("control")
 	takeScript    = newScript("take")
 	cancelScript  = newScript("cancel")
+	lapseScript   = newScript("lapse")
 	removeScript  = newScript("remove")
 	routesScript  = newScript("publish_routes")
+
+	tickScript            = newScript("tick")
+	setPeriodicScript     = newScript("set_periodic")
+	pausePeriodicScript   = newScript("pause_periodic")
+	removePeriodicScript  = newScript("remove_periodic")
+	periodicsScript       = newScript("periodics")
+	cancelScheduledScript = newScript("cancel_scheduled")
+	rescheduleScript      = newScript("reschedule")
+	scheduleManyScript    = newScript("schedule_many")
 
 	allScripts []*script
 )
@@ -82,6 +92,19 @@ func (s *script) withSource(cmd *redis.Cmd) *redis.Cmd {
 	args := cmd.Args()
 	args[0], args[1] = "EVAL", s.src
 	return cmd
+}
+
+// scriptOf returns the script that a call runs by hash, or nil.
+func scriptOf(cmd redis.Cmder) *script {
+	if len(cmd.Args()) < 2 || cmd.Args()[0] != "EVALSHA" {
+		return nil
+	}
+	for _, s := range allScripts {
+		if s.sha == cmd.Args()[1] {
+			return s
+		}
+	}
+	return nil
 }
 
 func isNoScript(err error) bool {

@@ -6,7 +6,10 @@
 -- It takes no more than the limit of messages in flight has room for.
 -- Returns {number dead-lettered, {id, fields, deliveries}, …}
 local q = queue(3)
-local n = tonumber(ARGV[4])
+local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
+if stale.err then return redis.error_reply(stale.err) end
+if #stale == 0 then return {0} end
+local n = #stale
 local running = redis.call('HGET', q.meta, 'running')
 if running then -- see take.lua: those handed back, and those of the dead, are to run again
   for _, stream in ipairs(streams(q)) do
@@ -16,15 +19,13 @@ if running then -- see take.lua: those handed back, and those of the dead, are t
   end
   n = math.min(n, math.max(running, 0))
 end
-local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', math.max(n, 1))
-if stale.err then return redis.error_reply(stale.err) end
 if n == 0 then return {0} end
 settle_always(KEYS[2])
 local most = tonumber(ARGV[5])
 local result = {0}
 local released = false
-for _, p in ipairs(stale) do
-  local id, owner, deliveries = p[1], p[2], p[4]
+for i = 1, n do
+  local id, owner, deliveries = stale[i][1], stale[i][2], stale[i][4]
   -- The owner may still be running it: from here on it has to look before it
   -- settles (done.lua).
   if owner ~= ARGV[2] and redis.call('HEXISTS', KEYS[2], owner) == 1 then
@@ -37,15 +38,12 @@ for _, p in ipairs(stale) do
   elseif most > 0 and deliveries >= most then
     bury(q, KEYS[1], ARGV[1], KEYS[7], id, fields, 'crashed',
       'delivered ' .. deliveries .. ' times without being settled, last to ' .. owner,
-      get(fields, 'a') or '0')
+      get(fields, 'a') or '0', owner)
     result[1] = result[1] + 1
   else
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')
     result[#result + 1] = {id, fields, deliveries + 1}
   end
 end
--- What was handed back is taken: the one who held it (release.lua) is no worker.
-if released and #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, 'released') == 0 then
-  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], 'released')
-end
+if released then forget_released(KEYS[1], ARGV[1]) end
 return result

@@ -3,8 +3,9 @@
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 bodies,
 --       7… dedupe keys: the send is refused while one of them is there
 -- ARGV  1 channel, 2 queue name, 3 group, 4 delay in ms or -1, 5 due time in ms
---       or -1, 6 most messages waiting or 0, 7 token of a message that needs an
---       id of its own, 8… the window of each dedupe key in ms, then the fields
+--       or -1, 6 most messages waiting or 0, 7 the id of a message that needs one
+--       of its own, or the token of a delayed one whose id is taken, 8… the window
+--       of each dedupe key in ms, then the fields
 -- Returns {"ok", id} | {"dup", id of the first} | {"full", messages waiting}
 local q = queue(1)
 local delay, due, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -34,12 +35,11 @@ if delay >= 0 then due = now + delay end
 local id = get(fields, 'i') or ARGV[7]
 if due >= 0 then
   fields = amend(fields, {i = id, t = int(now)})
-  schedule(KEYS[5], KEYS[6], ARGV[7], fields, due, ARGV[1], ARGV[2])
-elseif get(fields, 'k') or level then -- entries of two levels may have the same id
+  schedule(KEYS[5], KEYS[6], id, fields, due, ARGV[1], ARGV[2], ARGV[7])
+elseif get(fields, 'k') then
   enqueue(q, amend(fields, {i = id, t = int(now)}))
 else
-  local entry = append(q, fields)
-  id = get(fields, 'i') or entry
+  id = id_of(fields, append(q, fields))
 end
 if unique then redis.call('HSET', q.unique, unique, id) end
 for i = 7, #KEYS do redis.call('SET', KEYS[i], id, 'PX', ARGV[i + 1]) end
