@@ -22,7 +22,7 @@ lint: ## gofumpt, vet, staticcheck, golangci-lint (.golangci.yml)
 	go run $(GOLANGCI) run ./...
 
 fuzz: ## every fuzz target for FUZZTIME (30s, or 20000x for so many inputs)
-	@set -e; for pkg in ./internal/store ./webhook; do \
+	@set -e; for pkg in ./internal/store ./leanmq ./webhook; do \
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \

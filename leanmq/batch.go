@@ -166,6 +166,7 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 		defer stop()
 	}
 	errs := callBatch(ctx, p.cfg.batch.handler, run)
+	took := max(time.Since(start), 1)
 	for i, m := range run {
 		if errs[i] != nil {
 			p.judge(each[i], m, errs[i])
@@ -173,8 +174,10 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 		if m.inbox != "" {
 			p.answer(m, errs[i])
 		}
+		p.c.sealer.sealOutcome(m)
+		p.c.noteRun(m, start, took, errs[i])
 	}
-	return max(time.Since(start), 1)
+	return took
 }
 
 // callBatch makes sure that there is an error or nil for each message.

@@ -45,8 +45,7 @@ func (p *pool) isCanceled(m *Message) bool {
 
 // dropCanceled is the verdict on a canceled message. Its mark goes with it.
 func (p *pool) dropCanceled(m *Message) {
-	m.verdict = verdict{outcome: outcomeDone}
-	m.counter = counterCanceled
+	m.verdict = verdict{outcome: outcomeCanceled}
 	p.log.Info().Str("id", m.ID).Msg("canceled")
 	if err := p.q.sq.Uncancel(context.Background(), m.ID); err == nil {
 		p.mu.Lock()
@@ -54,6 +53,3 @@ func (p *pool) dropCanceled(m *Message) {
 		p.mu.Unlock()
 	}
 }
-
-// counterCanceled is the field of the queue's counters.
-const counterCanceled = "canceled"

@@ -25,8 +25,18 @@ type Client struct {
 	skew     atomic.Int64 // server's clock minus ours, in ns
 	synced   atomic.Int64 // when that was measured, in ns
 
+	mws     []Middleware
+	sending *sending // what is around sends; nil when nothing is
+	hooks   *hooks   // nil without any
+
 	notices noticeHub
 	results resultHub
+
+	codecs *codecSet
+	sealer *sealer  // nil: payloads are stored as they are
+	keys   *Keyring // that open them; nil if there are none
+
+	untickable sync.Map // periodic jobs that were logged as such
 
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed
@@ -90,11 +100,23 @@ func newClientConfig(opts []Option) (clientConfig, error) {
 	for _, o := range opts {
 		o(&cfg)
 	}
+	if cfg.payload.err != nil {
+		return cfg, cfg.payload.err
+	}
+	if err := checkMiddleware("UseAll", cfg.mws); err != nil {
+		return cfg, err
+	}
+	var err error
+	if cfg.chain, err = composeSend(cfg.sends); err != nil {
+		return cfg, err
+	}
 	return cfg, check(&cfg)
 }
 
 func newClient(s *store.Store, cfg clientConfig) *Client {
-	c := &Client{s: s, log: cfg.log, instance: newInstance()}
+	c := &Client{s: s, log: cfg.log, instance: newInstance(), mws: cfg.mws, hooks: newHooks(cfg.hooks, cfg.log)}
+	c.sending = newSending(cfg.chain, c.hooks)
+	cfg.payload.configure(c)
 	c.notices.listen = s.Listen
 	return c
 }

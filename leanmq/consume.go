@@ -15,6 +15,9 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 	if err == nil && h == nil {
 		err = invalid("handler", "is nil")
 	}
+	if err == nil {
+		h, err = q.c.composeAll(h, &cfg)
+	}
 	if err != nil {
 		return q.wrap("consume", "", err)
 	}
@@ -23,6 +26,7 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 
 func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {
 	p := newPool(context.WithoutCancel(ctx), q, h, cfg)
+	p.boundRunTime()
 	e, err := q.c.startEngine(p)
 	if err != nil {
 		return q.wrap("consume", "", err)
@@ -43,7 +47,7 @@ func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error
 // joinUntil makes the client a consumer of the queue, however long that takes.
 // It reports false when ctx ended first.
 func (p *pool) joinUntil(ctx context.Context) bool {
-	o := outage{log: p.log, what: "join"}
+	o := outage{log: p.log, what: "join", queue: p.q.name, hooks: p.c.hooks}
 	for ctx.Err() == nil {
 		// Not ended by ctx: whoever may have joined has to leave.
 		background := context.WithoutCancel(ctx)

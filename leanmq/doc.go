@@ -26,7 +26,12 @@
 // Failure: the error a handler returns is its verdict. nil is done, an error is
 // a retry with exponential backoff and full jitter until [RetryPolicy] gives
 // up, [Reject] dead-letters at once, [RetryAfter] retries then, and a panic is
-// an error that carries its stack.
+// an error that carries its stack. Rules such as [RejectOn] say so for errors
+// that handlers just return. A message can bring its own policy ([RetryWith]),
+// and remembers its last failures ([Message.History]).
+//
+// Expiry: a message whose [TTL] is over is never handed to a handler. It is
+// dropped, or dead-lettered if [OnExpired] says so, and counted in [QueueInfo].
 //
 // Crash: a message being handled is leased (30 s by default) and the lease is
 // renewed while the handler runs. When it runs out, another worker takes the

@@ -40,14 +40,23 @@ var (
 	// ErrDrainTimeout: handlers were still running when DrainTimeout was over.
 	// It is the cause of their contexts and the result of Consume.
 	ErrDrainTimeout = errors.New("drain timeout")
+	// ErrTimeout: the handler ran for longer than Timeout or MaxRunTime allows. The
+	// cause of its context wraps it, and so does what Timeout makes of its error.
+	ErrTimeout = errors.New("handler timeout")
+	// ErrNotSent: a SendMiddleware neither passed a message on nor said why.
+	ErrNotSent = errors.New("not passed on by a send middleware")
 	// ErrConsuming: this client already consumes the queue.
 	ErrConsuming = errors.New("already consuming this queue")
-	// ErrNotFound: there is no such dead letter.
+	// ErrNotFound: there is no such dead letter, scheduled message or periodic job.
 	ErrNotFound = errors.New("not found")
 	// ErrNotEmpty: a queue with messages is not deleted unless forced.
 	ErrNotEmpty = errors.New("queue is not empty")
 	// ErrNoResult: the message has no result, or not yet.
 	ErrNoResult = errors.New("no result")
+	// ErrUndecodable: a message's payload cannot be opened (see Encrypt) or
+	// decoded (see Message.Decode). A handler that returns it dead-letters the
+	// message at once.
+	ErrUndecodable = errors.New("undecodable message")
 	// ErrNoReply: a request was not answered in time.
 	ErrNoReply = errors.New("no reply in time")
 )

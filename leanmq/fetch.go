@@ -182,7 +182,7 @@ func (ps *pass) reset() {
 
 func (f *fetcher) run(ctx context.Context) {
 	defer close(f.done)
-	o := outage{log: f.c.log, what: "read"}
+	o := outage{log: f.c.log, what: "read", hooks: f.c.hooks}
 	var together pass
 	var hot []pass
 	for ctx.Err() == nil {

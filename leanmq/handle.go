@@ -22,22 +22,27 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	if m.inbox != "" {
 		p.answer(m, err)
 	}
+	p.c.sealer.sealOutcome(m)
 	cancel(nil)
+	p.c.noteRun(m, start, took, err)
 	return took
 }
 
 // dropUnseen judges messages that no handler is to see.
 func (p *pool) dropUnseen(m *Message, now time.Time) bool {
-	switch {
-	case m.expired(p.c, now):
-		p.log.Debug().Str("id", m.ID).Msg("expired: dropped")
-		m.verdict = verdict{outcome: outcomeDone}
-	case p.cancels.Load() && p.isCanceled(m):
-		p.dropCanceled(m)
-	default:
-		return false
+	if v, late := p.cfg.late(p.c, m, now, &p.log); late {
+		m.verdict = v
+		return true
 	}
-	return true
+	if p.cancels.Load() && p.isCanceled(m) {
+		p.dropCanceled(m)
+		return true
+	}
+	if err := p.c.open(m); err != nil {
+		p.refuse(m, err)
+		return true
+	}
+	return false
 }
 
 func (m *Message) expired(c *Client, now time.Time) bool {
@@ -82,16 +87,17 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	case errors.Is(cause, ErrCanceled):
 		p.dropCanceled(m)
 		return
-	case errors.Is(cause, ErrDrainTimeout):
-		m.verdict = verdict{outcome: outcomeKeep} // not its fault: handed back
+	case errors.Is(cause, ErrDrainTimeout) && !errors.Is(err, ErrTimeout):
+		m.verdict = verdict{outcome: outcomeKeep} // not its fault, unless it was late already: handed back
 		return
 	case errors.Is(cause, ErrExpired):
-		m.verdict = verdict{outcome: outcomeDone}
+		m.verdict = p.cfg.expire(m, errorText(err))
 		m.inbox, m.reply = "", nil // nobody waits any more
-		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("expired while it was handled: dropped")
+		p.log.Info().Str("id", m.ID).AnErr("error", err).
+			Bool("dead-lettered", m.verdict.outcome == outcomeDead).Msg("expired while it was handled")
 		return
 	}
-	m.verdict = judge(err, m.Attempt, p.cfg.Retry)
+	m.verdict = p.cfg.judge(m, err, p.c.age(m, time.Now()), &p.log)
 	var pe *PanicError
 	if errors.As(err, &pe) {
 		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).

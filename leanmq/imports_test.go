@@ -26,6 +26,7 @@ func TestCoreImportsOnlyWhatItMay(t *testing.T) {
 			"github.com/redis/go-redis/v9",
 			"github.com/rs/zerolog",
 			"github.com/go-playground/validator/v10",
+			"github.com/robfig/cron/v3",
 		},
 		"internal/store": {
 			"github.com/redis/go-redis/v9",

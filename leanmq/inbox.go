@@ -25,7 +25,7 @@ const (
 )
 
 // Reply answers a request. Status is an HTTP status code. Headers whose names have
-// less than 2 bytes are dropped.
+// less than 2 bytes are dropped, and so is ":encoding", which is LeanMQ's own.
 type Reply struct {
 	Status  int
 	Header  Header
@@ -104,6 +104,9 @@ func (b *Inbox) request(ctx context.Context, q *Queue, e store.Envelope, terms s
 		if r == nil {
 			return nil, q.wrap("request", id, ErrClosed)
 		}
+		if err := b.c.openReply(r); err != nil {
+			return nil, q.wrap("request", id, err)
+		}
 		return r, nil
 	case <-ctx.Done():
 		err := context.Cause(ctx)
@@ -132,7 +135,7 @@ func (b *Inbox) forget(correlation string) {
 
 // read takes replies to those who wait for them.
 func (b *Inbox) read(ctx context.Context) {
-	o := outage{log: b.c.log, what: "replies"}
+	o := outage{log: b.c.log, what: "replies", hooks: b.c.hooks}
 	for ctx.Err() == nil {
 		err := b.in.Read(ctx, readWait, b.arrived)
 		if err == nil {
@@ -217,16 +220,15 @@ func (b *Inbox) Close() error {
 }
 
 // answer makes sure that the caller of a request gets one answer, and that an
-// answered message is done. Only an explicit RetryAfter that is due before the
-// caller's deadline leaves the answer to a later attempt.
+// answered message is done. Only a RetryAfter, the handler's own or a rule's, that
+// is due before the caller's deadline leaves the answer to a later attempt.
 func (p *pool) answer(m *Message, err error) {
-	var again *retryAfter
 	switch {
 	case m.verdict.outcome == outcomeKeep:
 		m.reply = nil
 		return
-	case m.verdict.outcome == outcomeRetry && errors.As(err, &again) &&
-		time.Now().Add(again.d).Before(p.c.local(m.Deadline)):
+	case m.verdict.outcome == outcomeRetry && m.verdict.asked &&
+		time.Now().Add(m.verdict.delay).Before(p.c.local(m.Deadline)):
 		m.reply = nil
 		return
 	case m.reply == nil && err == nil:

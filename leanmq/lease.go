@@ -94,12 +94,13 @@ func (p *pool) renewLevel(ctx context.Context, s *source) {
 		if err != nil {
 			return // the next tick tries again; the fetcher reports outages
 		}
-		p.renewed(held[:n], epoch, lost)
+		p.c.observeLost(p.renewed(held[:n], epoch, lost))
 		held, ids = held[n:], ids[n:]
 	}
 }
 
-func (p *pool) renewed(held []*Message, epoch string, lost []string) {
+// renewed notes what came of a renewal and returns what is lost, for hooks.
+func (p *pool) renewed(held []*Message, epoch string, lost []string) (tell []MessageInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.epoch = epoch
@@ -118,8 +119,12 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) {
 				m.cancel(ErrLeaseLost)
 			}
 			p.log.Warn().Str("id", m.ID).Msg("lease lost: another worker has the message")
+			if p.c.hooks != nil {
+				tell = append(tell, m.info())
+			}
 		}
 	}
+	return tell
 }
 
 // takeOver reclaims messages as long as there are some and workers are free. What
@@ -148,6 +153,7 @@ func (p *pool) takeOverLevel(ctx context.Context, s *source) bool {
 		}
 		if buried > 0 {
 			p.log.Error().Int("messages", buried).Str("reason", ReasonCrashed).Msg("dead-lettered")
+			p.c.observeCrashed(p.q.sq, buried)
 		}
 		if len(entries) > 0 {
 			p.log.Info().Int("messages", len(entries)).Msg("took over messages of workers that are gone")

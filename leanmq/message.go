@@ -43,18 +43,22 @@ type Message struct {
 	inbox       string
 	correlation string
 	reply       *Reply
+	replyMark   string // how the reply is sealed
+	codecs      *codecSet
 	malformed   error
+	extra       *extra
 	source      *source // the level it came from
 	orderKey    string
 	uniqueKey   string
 	keepResult  time.Duration
 	result      []byte
+	resultMark  string // how the result is sealed
 	progressed  bool
-	counter     string // of the queue, to count it when it is settled
 
 	// While it is held by a pool.
 	next, prev *Message
 	verdict    verdict
+	run        *run                    // for hooks only
 	cancel     context.CancelCauseFunc // while its handler runs
 	settling   bool
 	lost       bool
@@ -76,6 +80,7 @@ func newMessage(queue string, e *store.Entry) *Message {
 		orderKey:    e.OrderKey,
 		uniqueKey:   e.UniqueKey,
 		keepResult:  time.Duration(e.KeepResult) * time.Millisecond,
+		extra:       newExtra(e),
 	}
 	if m.ID == "" {
 		m.ID = e.Entry
@@ -116,13 +121,14 @@ func (m *Message) WantsReply() bool { return m.inbox != "" }
 // the message's result (see [KeepResult]).
 //
 // An answered message is done, whatever the handler returns: the caller has been
-// told, so it is neither retried nor dead-lettered. Only [RetryAfter] with a time
-// before the caller's deadline withdraws the reply and tries again. A request
+// told, so it is neither retried nor dead-lettered. Only [RetryAfter] (or
+// [RetryAfterOn]) with a time before the caller's deadline withdraws the reply and
+// tries again. A request
 // that is not answered explicitly is answered with status 200, or 500 after an
 // error.
 func (m *Message) Reply(r Reply) {
 	if m.inbox != "" {
-		m.reply = &r
+		m.reply, m.replyMark = &r, ""
 	}
 	m.SetResult(r.Payload)
 }

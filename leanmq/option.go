@@ -19,6 +19,12 @@ type Option func(*clientConfig)
 type clientConfig struct {
 	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:"`
 	log    zerolog.Logger
+	mws    []Middleware
+	sends  []SendMiddleware
+	chain  SendFunc // sends, composed
+	hooks  []Hooks
+
+	payload payloadConfig // see codec.go and seal.go
 }
 
 // Prefix sets what all keys begin with. Default "leanmq". Clients with
@@ -39,6 +45,10 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
+	OnExpired     ExpiryPolicy `validate:"max=1"`
+	rules         rules
+	maxRunTime    time.Duration
+	mws           []Middleware
 	weights       [store.Levels]int // zero: strict
 	limits        *Limits
 	batch         batching
@@ -62,12 +72,26 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	for _, o := range opts {
 		o(&cfg)
 	}
-	cfg.Retry = cfg.Retry.withDefaults()
 	if q.err != nil {
 		return cfg, q.err
 	}
 	if cfg.err != nil {
 		return cfg, cfg.err
+	}
+	if err := cfg.Retry.conflict("Retry"); err != nil {
+		return cfg, err
+	}
+	if err := cfg.rules.check(); err != nil {
+		return cfg, err
+	}
+	cfg.Retry = cfg.Retry.withDefaults()
+	if err := checkMiddleware("Use", cfg.mws); err != nil {
+		return cfg, err
+	}
+	if cfg.maxRunTime != 0 {
+		if err := checkRunTime("MaxRunTime", cfg.maxRunTime); err != nil {
+			return cfg, err
+		}
 	}
 	return cfg, check(&cfg)
 }

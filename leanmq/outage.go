@@ -14,6 +14,8 @@ import (
 type outage struct {
 	log   zerolog.Logger
 	what  string
+	queue string // "" for several
+	hooks *hooks
 	since time.Time
 	tries int
 }
@@ -25,6 +27,7 @@ func (o *outage) failed(ctx context.Context, err error) {
 	if o.tries == 0 {
 		o.since = time.Now()
 		o.log.Warn().Err(err).Str("what", o.what).Msg("redis is failing; retrying")
+		o.hooks.observeOutage(o.what, o.queue, err, 0)
 	}
 	d := min(20*time.Millisecond<<min(o.tries, 7), 2*time.Second)
 	o.tries++
@@ -41,6 +44,7 @@ func (o *outage) ok() {
 	if o.tries > 0 {
 		o.log.Info().Str("what", o.what).Dur("outage", time.Since(o.since)).Msg("redis is back")
 		o.tries = 0
+		o.hooks.observeOutage(o.what, o.queue, nil, time.Since(o.since))
 	}
 }
 

@@ -227,6 +227,11 @@ func (p *pool) work() {
 		}
 		p.average += (took - p.average) / 8
 		p.settleLocked(m)
+		if m.run != nil && !m.settling { // nobody else is going to tell
+			p.mu.Unlock()
+			p.observeKept(m)
+			p.mu.Lock()
+		}
 	}
 	p.workers--
 	p.signalLocked()

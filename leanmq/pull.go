@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -23,6 +25,7 @@ type Puller struct {
 	name   string
 	reader *store.Reader
 	turn   chan struct{} // held by the Receive that reads
+	log    zerolog.Logger
 	joined bool
 	epoch  string
 	levels []*source // of the queue, the most urgent first
@@ -32,8 +35,8 @@ type Puller struct {
 	takes    int
 }
 
-// Puller returns a puller of the queue. Of the options, Lease, Retry and
-// MaxDeliveries have a meaning. Close it.
+// Puller returns a puller of the queue. Of the options, Lease, Retry,
+// MaxDeliveries, OnExpired and the rules about errors have a meaning. Close it.
 func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 	cfg, err := q.consumeConfig(opts)
 	if err != nil {
@@ -42,6 +45,7 @@ func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 	return &Puller{
 		q: q, cfg: cfg, name: q.c.instance + "/" + newToken()[:6],
 		reader: q.c.s.NewReader(), turn: make(chan struct{}, 1),
+		log: q.c.log.With().Str("queue", q.name).Logger(),
 	}, nil
 }
 
@@ -104,11 +108,12 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 			break
 		}
 		epoch := p.epoch
-		entries, _, err := s.q.Reclaim(background, p.name, p.cfg.Lease, n-len(out), p.cfg.MaxDeliveries)
+		entries, buried, err := s.q.Reclaim(background, p.name, p.cfg.Lease, n-len(out), p.cfg.MaxDeliveries)
 		if err != nil {
 			p.joined = false
 			return nil, err
 		}
+		p.q.c.observeCrashed(p.q.sq, buried)
 		if out = append(out, p.pulled(background, s, entries, epoch)...); len(out) == n {
 			break
 		}
@@ -116,7 +121,7 @@ func (p *Puller) receive(ctx context.Context, n int) ([]*Pulled, error) {
 	if len(out) > 0 {
 		return out, nil
 	}
-	stand, err := p.q.c.s.Promote(background, []*store.Queue{p.q.sq}, promoteBatch)
+	stand, err := p.q.c.promote(background, []*store.Queue{p.q.sq})
 	if err != nil {
 		return nil, err
 	}
@@ -208,17 +213,18 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 	for m := range messages(p.q.name, entries) {
 		m.epoch, m.source = epoch, s
 		pulled := &Pulled{Message: m, p: p}
-		switch {
-		case m.malformed != nil:
+		if m.malformed != nil {
 			m.Attempt = 0 // no handler sees it
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
-		case m.expired(p.q.c, time.Now()):
-			_ = pulled.settle(background, "drop", verdict{})
-		case p.isCanceled(m):
-			m.counter = counterCanceled
-			_ = pulled.settle(background, "cancel", verdict{})
+		} else if v, late := p.cfg.late(p.q.c, m, time.Now(), &p.log); late {
+			_ = pulled.settle(background, "drop", v)
+		} else if p.isCanceled(m) {
+			_ = pulled.settle(background, "cancel", verdict{outcome: outcomeCanceled})
 			_ = p.q.sq.Uncancel(background, m.ID)
-		default:
+		} else if err := p.q.c.open(m); err != nil {
+			pulled.refuse(background, err)
+		} else {
+			p.q.c.noteRun(m, time.Now(), 0, nil)
 			out = append(out, pulled)
 		}
 	}
@@ -250,7 +256,8 @@ func (p *Puller) Close() error {
 // or Reject, before its lease runs out.
 type Pulled struct {
 	*Message
-	p *Puller
+	p    *Puller
+	seen pulledSeen
 }
 
 // Done acknowledges and deletes the message. [ErrLeaseLost] means that someone
@@ -261,17 +268,26 @@ func (m *Pulled) Done(ctx context.Context) error {
 
 // Retry counts a failed attempt and, as the policy says, retries the message
 // after its backoff or dead-letters it. Reject and RetryAfter mean what they do
-// in a handler.
+// in a handler, and rules such as RejectOn are asked first.
 func (m *Pulled) Retry(ctx context.Context, cause error) error {
 	if cause == nil {
 		cause = RetryAfter(0, nil)
 	}
-	return m.settle(ctx, "retry", judge(cause, m.Attempt, m.p.cfg.Retry))
+	return m.failed(ctx, "retry", cause)
 }
 
 // Reject dead-letters the message.
 func (m *Pulled) Reject(ctx context.Context, cause error) error {
-	return m.settle(ctx, "reject", judge(Reject(cause), m.Attempt, m.p.cfg.Retry))
+	return m.failed(ctx, "reject", Reject(cause))
+}
+
+func (m *Pulled) failed(ctx context.Context, op string, cause error) error {
+	m.observeCause(cause)
+	return m.settle(ctx, op, m.judge(cause))
+}
+
+func (m *Pulled) judge(cause error) verdict {
+	return m.p.cfg.judge(m.Message, cause, m.p.q.c.age(m.Message, time.Now()), &m.p.log)
 }
 
 // Extend starts the message's lease anew.
@@ -280,6 +296,7 @@ func (m *Pulled) Extend(ctx context.Context) error {
 	switch {
 	case err == nil && len(lost) > 0:
 		err = ErrLeaseLost
+		m.observeLost()
 	case err == nil:
 		m.epoch = epoch
 	}
@@ -288,8 +305,10 @@ func (m *Pulled) Extend(ctx context.Context) error {
 
 func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
 	m.verdict = v
+	m.p.q.c.sealer.sealOutcome(m.Message)
 	st := settlement([]*Message{m.Message})
 	out, err := m.source.q.Settle(ctx, m.p.name, &st)
+	m.observe(out.Lost, err)
 	if err == nil && len(out.Lost) > 0 {
 		err = ErrLeaseLost
 	}

@@ -15,7 +15,10 @@ type Queue struct {
 	sq     *store.Queue
 	maxLen int
 	scoped bool  // ids are unique within a target
+	plain  bool  // a send without options is nothing but an XADD
 	err    error // of the name or an option: every use returns it
+
+	maxPayload int // in bytes
 }
 
 // A QueueOption configures a queue's handle.
@@ -33,6 +36,18 @@ func MaxLen(n int) QueueOption {
 	}
 }
 
+// MaxPayloadBytes makes sends through this handle fail with [ErrInvalid] when a
+// payload has more than n bytes, before [Compress] and [Encrypt]. Default and
+// most: [MaxPayload]. Other handles of the same queue have limits of their own.
+func MaxPayloadBytes(n int) QueueOption {
+	return func(q *Queue) {
+		if n < 1 || n > MaxPayload {
+			q.err = invalid("MaxPayloadBytes", "is %d: want 1 to %d", n, MaxPayload)
+		}
+		q.maxPayload = n
+	}
+}
+
 // DedupeByTarget makes an [ID] unique among the messages with the same [Target]
 // instead of among all of the queue.
 func DedupeByTarget() QueueOption { return func(q *Queue) { q.scoped = true } }
@@ -42,7 +57,7 @@ func DedupeByTarget() QueueOption { return func(q *Queue) { q.scoped = true } }
 // characters, braces or colons; a name has 1 to 200 bytes, a service 1 to 64. A
 // name out of bounds makes every use of the handle fail.
 func (c *Client) Queue(name string, opts ...QueueOption) *Queue {
-	q := &Queue{c: c, name: name}
+	q := &Queue{c: c, name: name, maxPayload: MaxPayload}
 	q.sq, q.err = c.s.Queue(name)
 	if q.err == nil {
 		q.name = q.sq.Name
@@ -50,6 +65,7 @@ func (c *Client) Queue(name string, opts ...QueueOption) *Queue {
 	for _, o := range opts {
 		o(q)
 	}
+	q.plain = q.err == nil && q.maxLen == 0 && c.sealer == nil && c.sending == nil
 	return q
 }
 
@@ -77,6 +93,8 @@ type QueueInfo struct {
 	Dead      int64  `json:"dead"`
 	Consumers int64  `json:"consumers"`
 	Paused    bool   `json:"paused"`
+	Expired   int64  `json:"expired"`  // messages whose TTL was over, ever
+	Canceled  int64  `json:"canceled"` // messages that were canceled, ever
 }
 
 // Info counts what is in the queue now. A queue that does not exist is empty.
@@ -92,7 +110,7 @@ func newQueueInfo(name string, i store.Info) QueueInfo {
 	return QueueInfo{
 		Name: name, Ready: i.Ready, InFlight: i.InFlight,
 		Scheduled: i.Scheduled, Blocked: i.Blocked, Dead: i.Dead, Consumers: i.Consumers,
-		Paused: i.Paused,
+		Paused: i.Paused, Expired: i.Expired, Canceled: i.Canceled,
 	}
 }
 

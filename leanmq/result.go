@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/leanmq/leanmq/internal/store"
 )
 
 // maxResultKeep bounds KeepResult.
@@ -28,8 +30,17 @@ func KeepResult(d time.Duration) SendOption {
 // slice belongs to the message until it is settled.
 func (m *Message) SetResult(result []byte) {
 	if m.keepResult > 0 {
-		m.result = result
+		m.result, m.resultMark = result, ""
 	}
+}
+
+// packedResult is the result as it is stored: with the mark that says how it is
+// sealed.
+func (m *Message) packedResult() string {
+	if m.keepResult == 0 {
+		return ""
+	}
+	return store.Pack(m.resultMark, string(m.result))
 }
 
 // How a message ended.
@@ -37,6 +48,7 @@ const (
 	ResultDone     = "done"
 	ResultDead     = "dead"
 	ResultCanceled = "canceled"
+	ResultExpired  = "expired"
 )
 
 // Result is how a message ended.
@@ -88,12 +100,18 @@ func (q *Queue) result(ctx context.Context, id string) (*Result, error) {
 		return nil, q.wrap("result", id, err)
 	}
 	out := &Result{ID: id, Status: r.Status, At: r.At}
-	if r.Status == ResultDone {
-		out.Payload = r.Value
-	} else {
+	if r.Status != ResultDone {
 		out.Error = string(r.Value)
+		return out, nil
 	}
-	return out, nil
+	parts, err := store.UnpackFields(string(r.Value))
+	if err != nil || len(parts) != 2 {
+		return nil, q.wrap("result", id, fmt.Errorf("the stored result is damaged"))
+	}
+	if out.Payload, err = q.c.unseal(parts[1], Header{headerEncoding: string(parts[0])}); err != nil {
+		err = fmt.Errorf("%w: the result %w", ErrUndecodable, err)
+	}
+	return out, q.wrap("result", id, err)
 }
 
 // resultPoll is about how often a waiting Result looks without being told.

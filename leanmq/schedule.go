@@ -11,7 +11,7 @@ import (
 const (
 	// schedulePoll is how often a queue is looked at without a notice: a safety
 	// net for lost ones.
-	schedulePoll = time.Second
+	schedulePoll = 2 * time.Second
 	// promoteBatch is how many due messages one command moves.
 	promoteBatch = 200
 	// promoteQueues is how many queues one command looks at.
@@ -145,7 +145,7 @@ func (s *scheduler) promote(ctx context.Context, queues []*store.Queue) {
 		}
 	}
 	s.mu.Unlock()
-	stand, err := s.c.s.Promote(ctx, queues, promoteBatch)
+	stand, err := s.c.promote(ctx, queues)
 	if err != nil {
 		return
 	}

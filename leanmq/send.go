@@ -10,7 +10,9 @@ import (
 )
 
 // MaxPayload is the largest payload in bytes. Larger things belong into a blob
-// store, and their address into a message: Redis holds everything in memory.
+// store, and their address into a message: Redis holds everything in memory. It
+// bounds what is sent, not what [Compress] and [Encrypt] make of it; for a
+// smaller bound see [MaxPayloadBytes].
 const MaxPayload = 16 << 20
 
 // Send adds a message and returns its id. It returns when Redis has it; the
@@ -20,7 +22,7 @@ const MaxPayload = 16 << 20
 // sent; [ErrUnavailable] alone as well. [ErrUnknown] means that the message may
 // have been sent.
 func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (id string, err error) {
-	if len(opts) == 0 && q.maxLen == 0 && q.err == nil && len(payload) <= MaxPayload {
+	if len(opts) == 0 && q.plain && len(payload) <= q.maxPayload {
 		e := store.Envelope{Payload: keep(ctx, payload)}
 		id, err = q.sq.Send(ctx, &e)
 		if err != nil {
@@ -37,10 +39,18 @@ func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (i
 
 // send is where all single sends with something special come together.
 func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
+	if q.c.sending != nil {
+		return q.sendAround(ctx, e, terms)
+	}
+	return q.sendNow(ctx, e, terms)
+}
+
+// sendNow sends one message, without what is around it.
+func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
-	e.Payload = keep(ctx, e.Payload)
+	q.c.sealEnvelope(ctx, &e)
 	terms.Limit = q.maxLen
 	if q.scoped && terms.Window > 0 {
 		terms.Scope = e.Target
@@ -64,8 +74,8 @@ func (q *Queue) sendable(payload []byte) error {
 	if q.err != nil {
 		return q.err
 	}
-	if len(payload) > MaxPayload {
-		return invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
+	if len(payload) > q.maxPayload {
+		return invalid("payload", "has %d bytes: at most %d are allowed", len(payload), q.maxPayload)
 	}
 	return nil
 }
@@ -103,20 +113,36 @@ func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOpt
 	}
 	envelopes := make([]store.Envelope, len(payloads))
 	for i, p := range payloads {
-		envelopes[i] = c.envelope(keep(ctx, p))
+		envelopes[i] = c.envelope(p)
 	}
-	c.terms.Limit = q.maxLen
-	var errs []error
-	if c.terms == (store.SendTerms{}) {
-		ids, errs = q.sq.SendMany(ctx, envelopes)
-	} else {
-		ids, errs = make([]string, len(payloads)), make([]error, len(payloads))
-		for i, r := range q.sq.SendIf(ctx, envelopes, c.terms) {
-			ids[i], errs[i] = r.ID, sendError(r)
-		}
+	if q.c.sending != nil {
+		return q.sendAllAround(ctx, envelopes, c.terms)
 	}
+	ids, errs := q.sendAllNow(ctx, envelopes, c.terms)
+	return ids, q.joined(errs)
+}
+
+// sendAllNow sends messages, without what is around them. Where errs is not nil,
+// errs[i] says why message i was not sent.
+func (q *Queue) sendAllNow(ctx context.Context, envelopes []store.Envelope, terms store.SendTerms) (ids []string, errs []error) {
+	for i := range envelopes {
+		q.c.sealEnvelope(ctx, &envelopes[i])
+	}
+	terms.Limit = q.maxLen
+	if terms == (store.SendTerms{}) {
+		return q.sq.SendMany(ctx, envelopes)
+	}
+	ids, errs = make([]string, len(envelopes)), make([]error, len(envelopes))
+	for i, r := range q.sq.SendIf(ctx, envelopes, terms) {
+		ids[i], errs[i] = r.ID, sendError(r)
+	}
+	return ids, errs
+}
+
+// joined is the error of a SendMany.
+func (q *Queue) joined(errs []error) error {
 	for i, err := range errs {
 		errs[i] = q.wrap("send", fmt.Sprintf("#%d", i), err)
 	}
-	return ids, errors.Join(errs...)
+	return errors.Join(errs...)
 }

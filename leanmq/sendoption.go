@@ -26,6 +26,9 @@ type sendConfig struct {
 	unique string
 	digest bool // unique by payload
 	keep   time.Duration
+	codec  Codec         // of the payload; nil = JSON, or the client's
+	policy string        // see formatPolicy
+	maxAge time.Duration // of the policy
 	err    error
 }
 
@@ -95,7 +98,8 @@ func Target(t string) SendOption {
 }
 
 // TTL makes the message expire d after the send, by the server's clock: it is
-// never handed to a handler after that, and a running handler's context ends.
+// never handed to a handler after that, and a running handler's context ends. See
+// [OnExpired] for what becomes of it.
 func TTL(d time.Duration) SendOption {
 	return func(c *sendConfig) {
 		if d < time.Millisecond {
@@ -145,6 +149,9 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	if c.terms.Delay > 0 && !c.terms.Due.IsZero() {
 		c.fail(invalid("Delay", "and At exclude each other"))
 	}
+	if c.maxAge > 0 && c.terms.Delay > c.maxAge {
+		c.fail(invalid("Delay", "is %v and RetryWith.MaxAge %v: no attempt could begin", c.terms.Delay, c.maxAge))
+	}
 	if len(c.header) > store.MaxHeaders {
 		c.fail(invalid("header", "there are %d: at most %d are allowed", len(c.header), store.MaxHeaders))
 	}
@@ -163,7 +170,7 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 
 func (c *sendConfig) envelope(payload []byte) store.Envelope {
 	e := store.Envelope{
-		Payload: payload, ID: c.id, Target: c.target,
+		Payload: payload, ID: c.id, Target: c.target, Policy: c.policy,
 		Level: int64(c.level), OrderKey: c.order, UniqueKey: c.unique, KeepResult: c.keep.Milliseconds(),
 	}
 	if c.digest {
@@ -174,6 +181,9 @@ func (c *sendConfig) envelope(payload []byte) store.Envelope {
 	}
 	for name, value := range c.header {
 		e.Header = append(e.Header, name, value)
+	}
+	if c.codec != nil && c.codec.Name() != JSON.Name() {
+		e.Header = append(e.Header, headerCodec, c.codec.Name())
 	}
 	return e
 }

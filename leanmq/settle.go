@@ -26,7 +26,7 @@ func (p *pool) settleLocked(m *Message) {
 
 // settle sends batches until nothing is left to settle.
 func (p *pool) settle() {
-	o := outage{log: p.log, what: "settle"}
+	o := outage{log: p.log, what: "settle", queue: p.q.name, hooks: p.c.hooks}
 	var batch []*Message
 	for {
 		p.mu.Lock()
@@ -66,12 +66,17 @@ func (p *pool) settleBatch(s *source, batch []*Message, o *outage) {
 			repeated := o.tries > 0
 			o.ok()
 			p.settled(batch, out, repeated)
+			if repeated { // see settled
+				out.Lost = nil
+			}
+			p.c.observeSettled(batch, out.Lost)
 			return
 		}
 		if p.abandoned.Load() {
 			p.log.Warn().Err(err).Int("messages", len(batch)).
 				Msg("could not settle before the drain ended; they are redelivered after the lease")
 			p.settled(batch, store.Settled{}, true)
+			p.c.observeUnsettled(batch, OutcomeHandedBack)
 			return
 		}
 		o.failed(context.Background(), err)
@@ -115,7 +120,14 @@ func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
 
 // special reports whether more than the entry ends with the message.
 func (m *Message) special() bool {
-	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 || m.counter != ""
+	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0
+}
+
+func (m *Message) finished(counter string) store.Finished {
+	return store.Finished{
+		ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
+		Keep: m.keepResult, Result: m.packedResult(), Counter: counter,
+	}
 }
 
 // settlement sorts a batch by verdict.
@@ -125,17 +137,14 @@ func settlement(batch []*Message) store.Settlement {
 		if m.reply != nil {
 			st.Replies = append(st.Replies, store.Reply{
 				Inbox: m.inbox, Correlation: m.correlation,
-				Status: m.reply.Status, Header: m.reply.Header.pairs(), Payload: m.reply.Payload,
+				Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
 			})
 		}
 		v := &m.verdict
 		switch v.outcome {
 		case outcomeDone:
 			if m.special() {
-				st.Finished = append(st.Finished, store.Finished{
-					ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
-					Keep: m.keepResult, Result: m.result, Counter: m.counter,
-				})
+				st.Finished = append(st.Finished, m.finished(""))
 				break
 			}
 			n := len(st.Done)
@@ -148,6 +157,10 @@ func settlement(batch []*Message) store.Settlement {
 			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
 		case outcomeDead:
 			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
+		case outcomeExpired:
+			st.Finished = append(st.Finished, m.finished(store.CounterExpired))
+		case outcomeCanceled:
+			st.Finished = append(st.Finished, m.finished(store.CounterCanceled))
 		case outcomeKeep:
 		}
 	}

@@ -20,6 +20,11 @@ import (
 // times can be told exactly. Real servers prove the same promises elsewhere with
 // shorter times.
 func inBubble(t *testing.T, test func(t *testing.T, open func() *leanmq.Client)) {
+	inBubbleWith(t, nil, test)
+}
+
+// inBubbleWith is inBubble with options of all clients.
+func inBubbleWith(t *testing.T, opts []leanmq.Option, test func(t *testing.T, open func() *leanmq.Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		server := miniredis.NewMiniRedis()
 		server.ClockTTL(true)
@@ -33,7 +38,7 @@ func inBubble(t *testing.T, test func(t *testing.T, open func() *leanmq.Client))
 				},
 			})
 			defer func() { _ = rdb.Close() }()
-			mq, err := leanmq.New(t.Context(), rdb)
+			mq, err := leanmq.New(t.Context(), rdb, opts...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,15 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // Handler handles a message. The error it returns is its verdict: nil is done,
 // [Reject] dead-letters, [RetryAfter] retries then, any other error retries
 // with backoff.
 //
-// ctx ends when the message's deadline passes, when its lease is lost, or when
-// a drain takes too long; [context.Cause] tells which. It does not end when the
-// consumer is asked to stop.
+// ctx ends when the message's deadline passes, when its lease is lost, when a drain
+// takes too long, or when its time is up (see [MaxRunTime]); [context.Cause] tells
+// which. It does not end when the consumer is asked to stop.
 //
 // The payload belongs to the handler, but it shares its memory with those of
 // messages fetched together: copy it to keep it for long.
@@ -51,11 +53,12 @@ func (r *retryAfter) Error() string { return r.err.Error() }
 func (r *retryAfter) Unwrap() error { return r.err }
 
 // HasVerdict reports whether err says by itself what is to become of the message:
-// it holds a Reject or a RetryAfter. For layers that judge errors of their own.
+// it holds a Reject, a RetryAfter or an ErrUndecodable. For layers that judge
+// errors of their own.
 func HasVerdict(err error) bool {
 	var reject *rejection
 	var after *retryAfter
-	return errors.As(err, &reject) || errors.As(err, &after)
+	return errors.As(err, &reject) || errors.As(err, &after) || isUndecodable(err)
 }
 
 // PanicError is a handler's panic as an error. It is retried like any other.
@@ -78,7 +81,19 @@ const (
 	ReasonExhausted = "exhausted" // the last allowed attempt failed
 	ReasonMalformed = "malformed" // not a message: no handler saw it
 	ReasonCrashed   = "crashed"   // delivered MaxDeliveries times, never settled
+	// ReasonUndecodable: the payload could not be opened, and no handler saw it,
+	// or the handler returned an ErrUndecodable.
+	ReasonUndecodable = "undecodable"
+	ReasonTooOld      = "too old" // MaxAge leaves no time for another attempt
+	ReasonExpired     = "expired" // its TTL was over, and OnExpired wants to know
 )
+
+// isUndecodable reports whether err dead-letters because it holds an
+// ErrUndecodable. In a RetryAfter it does not.
+func isUndecodable(err error) bool {
+	var after *retryAfter
+	return errors.Is(err, ErrUndecodable) && !errors.As(err, &after)
+}
 
 // outcome is what becomes of a message.
 type outcome uint8
@@ -87,35 +102,58 @@ const (
 	outcomeDone outcome = iota
 	outcomeRetry
 	outcomeDead
-	outcomeKeep // not ours any more, or to be handed back: do nothing
+	outcomeKeep     // not ours any more, or to be handed back: do nothing
+	outcomeExpired  // as done, and counted
+	outcomeCanceled // the same
 )
 
 // verdict is a handler's error, judged.
 type verdict struct {
 	outcome outcome
+	asked   bool          // for this delay, by RetryAfter
 	delay   time.Duration // of a retry
 	reason  string        // of a death
 	err     string
 }
 
-// judge turns a handler's error into a verdict.
-func judge(err error, attempt int, policy RetryPolicy) verdict {
+// judge turns the error of a failed attempt into a verdict. age is the message's.
+func (c *consumeConfig) judge(m *Message, err error, age time.Duration, log *zerolog.Logger) verdict {
+	if len(c.rules) > 0 && err != nil {
+		cause := err
+		if err = c.rules.judge(err, log); err == nil {
+			log.Debug().Str("id", m.ID).Int("attempt", m.Attempt).AnErr("error", cause).Msg("failed: dropped by a rule")
+		}
+	}
 	if err == nil {
 		return verdict{outcome: outcomeDone}
 	}
-	text := errorText(err)
+	v := verdict{outcome: outcomeDead, err: errorText(err)}
 	var reject *rejection
 	if errors.As(err, &reject) {
-		return verdict{outcome: outcomeDead, reason: ReasonRejected, err: text}
+		v.reason = ReasonRejected
+		return v
 	}
-	if attempt >= policy.MaxAttempts {
-		return verdict{outcome: outcomeDead, reason: ReasonExhausted, err: text}
+	if isUndecodable(err) {
+		v.reason = ReasonUndecodable
+		return v
+	}
+	policy := c.policy(m, log)
+	if m.Attempt >= policy.MaxAttempts {
+		v.reason = ReasonExhausted
+		return v
 	}
 	var after *retryAfter
-	if errors.As(err, &after) {
-		return verdict{outcome: outcomeRetry, delay: after.d, err: text}
+	if v.asked = errors.As(err, &after); v.asked {
+		v.delay = after.d
+	} else {
+		v.delay = policy.delay(m.Attempt, err, log)
 	}
-	return verdict{outcome: outcomeRetry, delay: policy.backoff(attempt), err: text}
+	if m.inbox == "" && policy.tooOld(age, v.delay) {
+		v.reason = ReasonTooOld
+		return v
+	}
+	v.outcome = outcomeRetry
+	return v
 }
 
 // maxErrorText bounds what of an error is kept with the message.

@@ -24,10 +24,18 @@ type letterJSON struct {
 	SentAt        time.Time     `json:"sent_at"`
 	FirstFailed   time.Time     `json:"first_failed"`
 	LastFailed    time.Time     `json:"last_failed"`
+	History       []attemptJSON `json:"history,omitempty"`
 	Deadline      time.Time     `json:"deadline,omitzero"`
 	Headers       leanmq.Header `json:"headers,omitzero"`
 	Payload       *string       `json:"payload,omitempty"` // if it is UTF-8
 	PayloadBase64 []byte        `json:"payload_base64,omitempty"`
+}
+
+// attemptJSON is one of the last failed attempts, oldest first.
+type attemptJSON struct {
+	At     time.Time `json:"at"`
+	Worker string    `json:"worker"`
+	Error  string    `json:"error"`
 }
 
 func newLetterJSON(d *leanmq.DeadLetter) letterJSON {
@@ -37,6 +45,9 @@ func newLetterJSON(d *leanmq.DeadLetter) letterJSON {
 		Reason: d.Reason, Error: d.Error, Attempts: m.Attempt,
 		SentAt: m.SentAt.UTC(), FirstFailed: d.FirstFailed.UTC(), LastFailed: d.LastFailed.UTC(),
 		Headers: m.Header,
+	}
+	for _, a := range m.History() {
+		l.History = append(l.History, attemptJSON{At: a.At.UTC(), Worker: a.Worker, Error: a.Error})
 	}
 	if !m.Deadline.IsZero() {
 		l.Deadline = m.Deadline.UTC()

@@ -12,7 +12,7 @@ var queuesCommand = command{
 	short: "list all queues and what is in them",
 	long: `Lists all queues by name with the number of messages that are ready, in flight
 (with a worker), scheduled (delayed, or waiting to be retried) and dead, and the
-number of consumers.
+numbers of consumers and of messages that expired so far.
 `,
 	run: queues,
 }
@@ -39,12 +39,12 @@ func queues(ctx context.Context, c *call) error {
 		return nil
 	}
 	t := table{
-		head:  []string{"NAME", "READY", "IN FLIGHT", "SCHEDULED", "DEAD", "CONSUMERS"},
-		right: []int{1, 2, 3, 4, 5},
+		head:  []string{"NAME", "READY", "IN FLIGHT", "SCHEDULED", "DEAD", "CONSUMERS", "EXPIRED"},
+		right: []int{1, 2, 3, 4, 5, 6},
 	}
 	for _, i := range infos {
 		row := []string{i.Name}
-		for _, n := range []int64{i.Ready, i.InFlight, i.Scheduled, i.Dead, i.Consumers} {
+		for _, n := range []int64{i.Ready, i.InFlight, i.Scheduled, i.Dead, i.Consumers, i.Expired} {
 			row = append(row, strconv.FormatInt(n, 10))
 		}
 		t.add(row...)

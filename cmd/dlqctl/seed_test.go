@@ -23,6 +23,7 @@ type seeding struct {
 	header                  headerFlag
 	ttl                     time.Duration
 	ready, scheduled, crowd int
+	attempts                int
 	payloads                []string
 }
 
@@ -40,7 +41,8 @@ func (h headerFlag) Set(s string) error {
 // each payload, the way a worker would. Escapes such as \x1b mean what they mean
 // in Go. The letters are $LETTER1, $LETTER2, …
 //
-//	-error TEXT   what the handler says
+//	-error TEXT   what the handler says; %d is the attempt's number
+//	-attempts N   how often it says so: the last time, it rejects; default 1
 //	-id ID        message ids: ID-1, ID-2, …
 //	-target T, -header NAME=VALUE, -ttl TIME, -prefix P
 //	-ready N, -scheduled N   further messages, alive
@@ -52,6 +54,7 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	fs.StringVar(&s.id, "id", "", "")
 	fs.StringVar(&s.target, "target", "", "")
 	fs.StringVar(&s.text, "error", "boom", "")
+	fs.IntVar(&s.attempts, "attempts", 1, "")
 	fs.Var(s.header, "header", "")
 	fs.DurationVar(&s.ttl, "ttl", 0, "")
 	fs.IntVar(&s.ready, "ready", 0, "")
@@ -131,8 +134,12 @@ func (s *seeding) reject(ctx context.Context, q *leanmq.Queue) error {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	err = q.Consume(ctx, func(context.Context, *leanmq.Message) error {
-		return leanmq.Reject(errors.New(unescaped(s.text)))
+	err = q.Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+		err := errors.New(strings.ReplaceAll(unescaped(s.text), "%d", strconv.Itoa(m.Attempt)))
+		if m.Attempt < s.attempts {
+			return leanmq.RetryAfter(0, err)
+		}
+		return leanmq.Reject(err)
 	}, leanmq.Concurrency(1))
 	cancel(err)
 	<-done

@@ -21,9 +21,10 @@ var showCommand = command{
 	name:  "show",
 	args:  "QUEUE LETTER",
 	short: "show all of a dead letter",
-	long: `Shows everything about one dead letter. Its payload is shown as text when it is
-text, indented when it is JSON, and as a hex dump otherwise. With --json it is
-the string "payload" when it is UTF-8, and "payload_base64" otherwise.
+	long: `Shows everything about one dead letter, with the last five attempts to handle
+it. Its payload is shown as text when it is text, indented when it is JSON, and
+as a hex dump otherwise. With --json it is the string "payload" when it is UTF-8,
+and "payload_base64" otherwise.
 `,
 	atLeast: 2, atMost: 2,
 	run: show,
@@ -72,6 +73,9 @@ func letterText(d *leanmq.DeadLetter) string {
 			b.WriteString("  " + inline(name+": "+m.Header[name]) + "\n")
 		}
 	}
+	if attempts := m.History(); len(attempts) > 0 {
+		b.WriteString("\nlast attempts\n" + indent(attemptsText(attempts)))
+	}
 	if d.Error != "" {
 		b.WriteString("\nerror\n" + indent(block(d.Error)))
 	}
@@ -79,6 +83,19 @@ func letterText(d *leanmq.DeadLetter) string {
 	if len(m.Payload) > 0 {
 		b.WriteString(indent(payloadText(m.Payload)))
 	}
+	return b.String()
+}
+
+// attemptsText has a line for each failed attempt, with the first line of its error:
+// the last one is shown whole.
+func attemptsText(attempts []leanmq.Attempt) string {
+	t := table{head: []string{"FAILED", "WORKER", "ERROR"}}
+	for _, a := range attempts {
+		line, _, _ := strings.Cut(a.Error, "\n")
+		t.add(local(a.At), a.Worker, line)
+	}
+	var b strings.Builder
+	t.write(&b)
 	return b.String()
 }
 

@@ -13,6 +13,7 @@ type Info struct {
 	Blocked                          int64 // behind others with their ordering key
 	Consumers                        int64
 	Paused                           bool
+	Expired, Canceled                int64 // messages ever
 	Exists                           bool
 }
 
@@ -52,6 +53,7 @@ func (q *Queue) Info(ctx context.Context) (Info, error) {
 // counting is the commands that count one queue.
 type counting struct {
 	length, dead, delayed *redis.IntCmd
+	ticks                 *redis.IntCmd // those of periodic jobs, which stand in delayed
 	groups                *redis.XInfoGroupsCmd
 	pending               *redis.XPendingCmd
 	meta                  *redis.SliceCmd
@@ -62,19 +64,20 @@ func newCounting(ctx context.Context, q *Queue) counting {
 		length:  redis.NewIntCmd(ctx, "XLEN", q.Stream),
 		dead:    redis.NewIntCmd(ctx, "XLEN", q.Dead),
 		delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
+		ticks:   redis.NewIntCmd(ctx, "HLEN", q.QueueKeys.Periodic),
 		groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
 		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, group),
-		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused"),
+		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused", CounterExpired, CounterCanceled),
 	}
 }
 
 func (c *counting) cmds() []redis.Cmder {
-	return []redis.Cmder{c.length, c.dead, c.delayed, c.groups, c.pending, c.meta}
+	return []redis.Cmder{c.length, c.dead, c.delayed, c.ticks, c.groups, c.pending, c.meta}
 }
 
 func (c *counting) info() (Info, error) {
 	var info Info
-	for _, cmd := range []redis.Cmder{c.length, c.dead, c.delayed, c.meta} {
+	for _, cmd := range []redis.Cmder{c.length, c.dead, c.delayed, c.ticks, c.meta} {
 		if err := cmd.Err(); err != nil {
 			return info, classify(err)
 		}
@@ -89,10 +92,11 @@ func (c *counting) info() (Info, error) {
 		info.InFlight = p.Count - p.Consumers[released]
 	}
 	info.Ready = max(c.length.Val()-info.InFlight, 0)
-	info.Scheduled, info.Dead = c.delayed.Val(), c.dead.Val()
+	info.Scheduled, info.Dead = max(c.delayed.Val()-c.ticks.Val(), 0), c.dead.Val()
 	meta := c.meta.Val()
 	info.Blocked, info.Paused = integer(meta[1]), meta[2] != nil
-	info.Exists = c.groups.Err() == nil || c.levels() != "" || info.Ready+info.Scheduled+info.Dead > 0
+	info.Expired, info.Canceled = integer(meta[3]), integer(meta[4])
+	info.Exists = c.groups.Err() == nil || c.levels() != "" || info.Ready+info.Scheduled+info.Dead+c.ticks.Val() > 0
 	return info, nil
 }
 
@@ -132,7 +136,7 @@ func (s *Store) QueueNames(ctx context.Context) ([]string, error) {
 	return names, classify(err)
 }
 
-// Delete deletes the queue and all it holds. Unless force is set it does
+// Delete deletes the queue and all it holds, its periodic jobs included. Unless force is set it does
 // nothing to a queue with messages and returns how many there are.
 func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) {
 	flag := "0"
@@ -140,7 +144,7 @@ func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) 
 		flag = "1"
 	}
 	v, err := q.s.eval(ctx, deleteScript,
-		q.scope(q.Delayed, q.Dead, q.Bodies, q.Workers, q.Rate, q.Canceled), flag)
+		q.scope(q.Delayed, q.Dead, q.Bodies, q.Workers, q.Rate, q.Canceled, q.QueueKeys.Periodic), flag)
 	if left = integer(v); err != nil || left > 0 {
 		return left, err
 	}

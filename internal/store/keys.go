@@ -31,6 +31,7 @@ type QueueKeys struct {
 	Dead     string // dead letters, a stream
 	Delayed  string // scheduled: zset of tokens by due time in ms
 	Bodies   string // scheduled: hash of packed fields by token
+	Periodic string // periodic jobs: hash of packed definitions by name
 	Workers  string // hash of epochs by consumer
 	Meta     string // hash of settings and counters
 	Order    string // hash of the ordering keys that have a message under way
@@ -64,6 +65,7 @@ func (k Keys) Queue(name string) (QueueKeys, error) {
 		Dead:     stream + ":dlq",
 		Delayed:  stream + ":delayed",
 		Bodies:   stream + ":delayed:msg",
+		Periodic: stream + ":periodic",
 		Workers:  stream + ":workers",
 		Meta:     stream + ":meta",
 		Order:    stream + ":order",

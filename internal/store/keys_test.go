@@ -9,7 +9,7 @@ import (
 
 func (q QueueKeys) all() []string {
 	return []string{
-		q.Stream, q.Dead, q.Delayed, q.Bodies, q.Workers, q.Meta, q.Order, q.Unique, q.Rate, q.Canceled,
+		q.Stream, q.Dead, q.Delayed, q.Bodies, q.Periodic, q.Workers, q.Meta, q.Order, q.Unique, q.Rate, q.Canceled,
 		q.level(1).Stream, q.Lane("x"), q.UniqueFor("x"), q.Result("x"), q.Results(), q.Progress("x"),
 	}
 }

@@ -68,10 +68,10 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 	return out
 }
 
-// one draws from a list that is not empty.
-func one[T any](t *rapid.T, list []T) T { return rapid.SampledFrom(list).Draw(t, "one") }
+// drawOne draws from a list that is not empty.
+func drawOne[T any](t *rapid.T, list []T) T { return rapid.SampledFrom(list).Draw(t, "one") }
 
-func (x *machine) hand(t *rapid.T) *hand { return one(t, x.hands) }
+func (x *machine) hand(t *rapid.T) *hand { return drawOne(t, x.hands) }
 
 // holder draws a worker that believes to hold something, and some of it.
 func (x *machine) holder(t *rapid.T) (h *hand, level int, some []*holding) {
@@ -81,8 +81,8 @@ func (x *machine) holder(t *rapid.T) (h *hand, level int, some []*holding) {
 			hs = append(hs, h)
 		}
 	}
-	h = one(t, hs)
-	level = one(t, h.heldLevels())
+	h = drawOne(t, hs)
+	level = drawOne(t, h.heldLevels())
 	held := h.holdings(level)
 	n := rapid.IntRange(1, min(3, len(held))).Draw(t, "n")
 	first := rapid.IntRange(0, len(held)-n).Draw(t, "first")
@@ -94,7 +94,7 @@ func (x *machine) newMsg() *msg {
 	return &msg{name: "m" + strconv.Itoa(x.n)}
 }
 
-func names[T fmt.Stringer](list []T) string {
+func msgNames[T fmt.Stringer](list []T) string {
 	out := make([]string, len(list))
 	for i, x := range list {
 		out[i] = x.String()
@@ -129,29 +129,29 @@ func (x *machine) send(t *rapid.T) step {
 
 // sendIf sends with whatever a send can have.
 func (x *machine) sendIf(t *rapid.T) step {
-	n := one(t, []int{1, 1, 2, 3})
+	n := drawOne(t, []int{1, 1, 2, 3})
 	es := make([]store.Envelope, n)
 	for i := range es {
-		es[i].OrderKey = one(t, []string{"", "a", "b"})
-		es[i].UniqueKey = one(t, []string{"", "", "u", "v"})
-		es[i].Level = int64(one(t, []int{0, 0, 1, 3}))
+		es[i].OrderKey = drawOne(t, []string{"", "a", "b"})
+		es[i].UniqueKey = drawOne(t, []string{"", "", "u", "v"})
+		es[i].Level = int64(drawOne(t, []int{0, 0, 1, 3}))
 		if rapid.Bool().Draw(t, "keep") {
 			es[i].KeepResult = time.Hour.Milliseconds()
 		}
 	}
-	terms := store.SendTerms{Scripted: true, Limit: one(t, []int{0, 0, 0, 4, 8})}
-	switch one(t, []string{"", "", "past", "hour"}) {
+	terms := store.SendTerms{Scripted: true, Limit: drawOne(t, []int{0, 0, 0, 4, 8})}
+	switch drawOne(t, []string{"", "", "past", "hour"}) {
 	case "past":
 		terms.Due = time.Unix(int64(rapid.IntRange(1, 2).Draw(t, "s")), 0)
 	case "hour":
 		terms.Delay = time.Hour
 	}
 	if n == 1 {
-		if es[0].ID = one(t, []string{"", "", "A", "B"}); es[0].ID != "" {
-			terms.Window = one(t, []time.Duration{0, time.Hour})
+		if es[0].ID = drawOne(t, []string{"", "", "A", "B"}); es[0].ID != "" {
+			terms.Window = drawOne(t, []time.Duration{0, time.Hour})
 		}
 	}
-	if terms.For = one(t, []string{"", "", "", "f"}); terms.For != "" {
+	if terms.For = drawOne(t, []string{"", "", "", "f"}); terms.For != "" {
 		terms.Unique = time.Hour
 	}
 	return x.sending(es, terms)
@@ -161,15 +161,15 @@ func (x *machine) sendIf(t *rapid.T) step {
 func (x *machine) sendInOrder(t *rapid.T) step {
 	es := make([]store.Envelope, rapid.IntRange(1, 4).Draw(t, "n"))
 	for i := range es {
-		es[i].OrderKey = one(t, modelKeys)
-		es[i].Level = int64(one(t, []int{0, 0, 0, 1}))
+		es[i].OrderKey = drawOne(t, modelKeys)
+		es[i].Level = int64(drawOne(t, []int{0, 0, 0, 1}))
 	}
 	return x.sending(es, store.SendTerms{Scripted: true})
 }
 
 // sendUnique sends one that is often refused.
 func (x *machine) sendUnique(t *rapid.T) step {
-	e := store.Envelope{UniqueKey: "u", OrderKey: one(t, []string{"", "a"})}
+	e := store.Envelope{UniqueKey: "u", OrderKey: drawOne(t, []string{"", "a"})}
 	return x.sending([]store.Envelope{e}, store.SendTerms{Scripted: true})
 }
 
@@ -180,7 +180,7 @@ func (x *machine) sending(es []store.Envelope, terms store.SendTerms) step {
 		texts = append(texts, fmt.Sprintf("{key=%q unique=%q level=%d keep=%t id=%q}", e.OrderKey, e.UniqueKey, e.Level, e.KeepResult > 0, e.ID))
 	}
 	text := fmt.Sprintf("%s due=%s delay=%v limit=%d window=%v for=%q",
-		strings.Join(texts, " "), due(terms.Due), terms.Delay, terms.Limit, terms.Window, terms.For)
+		strings.Join(texts, " "), dueText(terms.Due), terms.Delay, terms.Limit, terms.Window, terms.For)
 	return step{text, func() {
 		ms := make([]*msg, len(es))
 		for i := range es {
@@ -218,7 +218,7 @@ func (x *machine) sending(es []store.Envelope, terms store.SendTerms) step {
 	}}
 }
 
-func due(t time.Time) string {
+func dueText(t time.Time) string {
 	if t.IsZero() {
 		return "now"
 	}

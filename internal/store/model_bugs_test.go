@@ -141,10 +141,10 @@ func fieldValues(fields [][]byte) []string {
 // The model sees what is wrong, and says it in words.
 func TestModelSeesPlantedBugs(t *testing.T) {
 	b := newBench(t, redistest.Server(t).URL())
-	force(t, "rapid.checks", 300)
-	force(t, "rapid.steps", 60)
-	force(t, "rapid.nofailfile", true)
-	force(t, "rapid.shrinktime", "200ms")
+	forceFlag(t, "rapid.checks", 300)
+	forceFlag(t, "rapid.steps", 60)
+	forceFlag(t, "rapid.nofailfile", true)
+	forceFlag(t, "rapid.shrinktime", "200ms")
 	for name, plant := range plantedBugs {
 		t.Run(name, func(t *testing.T) {
 			j := &jury{T: t}

@@ -18,7 +18,7 @@ func (x *machine) settle(t *rapid.T) step {
 	st := store.Settlement{}
 	var marks []string
 	for _, o := range some {
-		verdict := one(t, []string{"done", "retry now", "retry in an hour", "dead", "dead"})
+		verdict := drawOne(t, []string{"done", "retry now", "retry in an hour", "dead", "dead"})
 		if x.m.canceled[o.id] {
 			verdict = "done" // dropped, as its worker would
 			marks = append(marks, o.id)
@@ -54,10 +54,10 @@ func judge(st *store.Settlement, o *holding, verdict string, canceled bool) {
 			ID: o.entry, Epoch: o.epoch, MessageID: o.id, OrderKey: o.key, UniqueKey: o.unique,
 		}
 		if o.keep {
-			f.Keep, f.Result = time.Hour, []byte("result of "+o.name)
+			f.Keep, f.Result = time.Hour, "result of "+o.name
 		}
 		if canceled {
-			f.Counter, f.Result = "canceled", nil
+			f.Counter, f.Result = "canceled", ""
 		}
 		st.Finished = append(st.Finished, f)
 	default:
@@ -87,7 +87,7 @@ func (x *machine) settleAgain(t *rapid.T) step {
 			hs = append(hs, h)
 		}
 	}
-	h := one(t, hs)
+	h := drawOne(t, hs)
 	return step{h.last.text, func() { x.settled(h) }}
 }
 
@@ -125,8 +125,8 @@ func holdingNames(os []*holding) string {
 }
 
 func (x *machine) reclaim(t *rapid.T) step {
-	h, level := x.hand(t), one(t, x.levels())
-	n, most := rapid.IntRange(1, 5).Draw(t, "n"), one(t, []int{0, 1, 3})
+	h, level := x.hand(t), drawOne(t, x.levels())
+	n, most := rapid.IntRange(1, 5).Draw(t, "n"), drawOne(t, []int{0, 1, 3})
 	return step{fmt.Sprintf("%s, up to %d of level %d, at most %d deliveries", h.name, n, level, most), func() {
 		x.join(h)
 		epoch := h.epoch

@@ -192,7 +192,7 @@ func (x *machine) known(key string) bool {
 func (m *model) info() store.Info {
 	count := func(p place) int64 { return int64(len(m.in(p))) }
 	i := store.Info{
-		Scheduled: count(isScheduled), Dead: count(isDead), Blocked: count(isBlocked),
+		Scheduled: count(isScheduled), Dead: count(isDead), Blocked: count(isBlocked), Canceled: int64(m.counted["canceled"]),
 		Consumers: int64(len(m.consumers[0])), Paused: m.paused,
 		Exists: m.levels != "" || len(m.consumers[0]) > 0 || m.based,
 	}

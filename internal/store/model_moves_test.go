@@ -205,7 +205,7 @@ func (m *model) settle(level int, w string, st *store.Settlement) (lost []string
 				status = f.Counter
 				m.counted[f.Counter]++
 			}
-			m.end(x, isGone, status, string(f.Result))
+			m.end(x, isGone, status, f.Result)
 		})
 	}
 	for _, r := range st.Retries {
@@ -290,7 +290,7 @@ func (m *model) cancel(id string) bool {
 		return true
 	}
 	for _, x := range m.delayed {
-		if x.entry == id {
+		if x.entry == id && x.id == id {
 			m.delayed = without(m.delayed, x)
 			return end(x)
 		}

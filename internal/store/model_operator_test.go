@@ -16,7 +16,7 @@ func (x *machine) requeue(t *rapid.T) step {
 	last := rapid.IntRange(first, len(x.m.dead)-1).Draw(t, "last")
 	xs = slices.Clone(x.m.dead[first : last+1])
 	if rapid.Bool().Draw(t, "each") {
-		return step{"each of " + names(xs), func() {
+		return step{"each of " + msgNames(xs), func() {
 			ids, want := []string{"1-1"}, []bool{false}
 			for _, m := range xs {
 				ids, want = append(ids, m.entry), append(want, true)
@@ -62,9 +62,9 @@ func (x *machine) purge(t *rapid.T) step {
 }
 
 func (x *machine) cancel(t *rapid.T) step {
-	m := one(t, x.m.all)
+	m := drawOne(t, x.m.all)
 	if here := x.m.in(isBlocked, isReady, isInFlight, isScheduled, isDead); len(here) > 0 && rapid.Bool().Draw(t, "here") {
-		m = one(t, here)
+		m = drawOne(t, here)
 	}
 	id, text := m.id, m.name+" ("+string(m.place)+")"
 	if rapid.IntRange(0, 9).Draw(t, "unknown") == 0 {
@@ -81,7 +81,7 @@ func (x *machine) cancel(t *rapid.T) step {
 }
 
 func (x *machine) remove(t *rapid.T) step {
-	m := one(t, x.m.in(isReady))
+	m := drawOne(t, x.m.in(isReady))
 	return step{m.name, func() {
 		for range 2 { // the second time as after a lost reply
 			x.noError(x.q.Level(m.level).Remove(x.ctx, m.entry))
@@ -92,7 +92,7 @@ func (x *machine) remove(t *rapid.T) step {
 }
 
 func (x *machine) set(t *rapid.T) step {
-	switch what := one(t, []string{"paused", "running", "rate", "lifted", "script flush", "delete"}); what {
+	switch what := drawOne(t, []string{"paused", "running", "rate", "lifted", "script flush", "delete"}); what {
 	case "paused":
 		return step{fmt.Sprintf("paused: %t", !x.m.paused), func() { x.setPaused(!x.m.paused) }}
 	case "running":

@@ -120,7 +120,7 @@ func look(ctx context.Context, c *redis.Client, q *store.Queue, m *model) (*seen
 		if errors.Is(value.Err(), redis.Nil) || ttls[key].Val() <= 0 {
 			s.problems = append(s.problems, fmt.Sprintf("%s: %v, TTL %v", key, value.Err(), ttls[key].Val()))
 		}
-		s.line("value: %s %s", key, result(value.Val()))
+		s.line("value: %s %s", key, resultText(value.Val()))
 	}
 	s.keys = keys.Val()
 	return s, nil
@@ -180,8 +180,8 @@ func canonical(fields []string) (text, payload string) {
 	return strings.Join(out, " "), payload
 }
 
-// result leaves the time out of a packed result; other values stay as they are.
-func result(value string) string {
+// resultText leaves the time out of a packed result; other values stay as they are.
+func resultText(value string) string {
 	if parts, err := store.UnpackFields(value); err == nil && len(parts) == 3 {
 		return string(parts[0]) + " " + string(parts[2])
 	}

@@ -18,9 +18,9 @@ import (
 // More of it: go test -run TestModel ./internal/store -rapid.checks 2000 -rapid.steps 100
 func TestModel(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		set(t, "rapid.checks", some(t, 70))
-		set(t, "rapid.steps", 60)
-		set(t, "rapid.nofailfile", true) // ids are times: the seed is worth as much
+		setFlag(t, "rapid.checks", some(t, 70))
+		setFlag(t, "rapid.steps", 60)
+		setFlag(t, "rapid.nofailfile", true) // ids are times: the seed is worth as much
 		b := newBench(t, url)
 		rapid.Check(t, func(t *rapid.T) {
 			x := b.start(t)
@@ -30,17 +30,17 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// set changes a flag of rapid for a test, if nobody else has set it.
-func set(t *testing.T, name string, value any) {
+// setFlag changes a flag of rapid for a test, if nobody else has set it.
+func setFlag(t *testing.T, name string, value any) {
 	t.Helper()
 	taken := os.Getenv(strings.ToUpper(strings.ReplaceAll(name, ".", "_"))) != ""
 	flag.Visit(func(f *flag.Flag) { taken = taken || f.Name == name })
 	if !taken {
-		force(t, name, value)
+		forceFlag(t, name, value)
 	}
 }
 
-func force(t *testing.T, name string, value any) {
+func forceFlag(t *testing.T, name string, value any) {
 	t.Helper()
 	f := flag.Lookup(name)
 	before := f.Value.String()

@@ -41,6 +41,15 @@ var (
 	removeScript  = newScript("remove")
 	routesScript  = newScript("publish_routes")
 
+	tickScript            = newScript("tick")
+	setPeriodicScript     = newScript("set_periodic")
+	pausePeriodicScript   = newScript("pause_periodic")
+	removePeriodicScript  = newScript("remove_periodic")
+	periodicsScript       = newScript("periodics")
+	cancelScheduledScript = newScript("cancel_scheduled")
+	rescheduleScript      = newScript("reschedule")
+	scheduleManyScript    = newScript("schedule_many")
+
 	allScripts []*script
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -135,7 +134,9 @@ type SendTerms struct {
 	Scope  string        // what the id is unique within, if not the queue
 	Unique time.Duration // refuse a second message with the same UniqueFor for so long
 	For    string        // a unique key that holds for a time
-	Token  string        // unique; the id of a message that needs one
+	// Token is unique: the id of a message that needs one, and what names a delayed
+	// one whose id is taken.
+	Token string
 	// Scripted is set where the message itself needs more than an XADD.
 	Scripted bool
 }
@@ -153,6 +154,9 @@ type SendResult struct {
 // SendIf sends messages on terms, in order and in one round trip. terms.Token
 // is that of the first message; the others get theirs from it.
 func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []SendResult {
+	if onlyWait(es, terms) {
+		return q.scheduleMany(ctx, es, terms)
+	}
 	out := make([]SendResult, len(es))
 	cmds := make([]redis.Cmder, 0, len(es)+1)
 	for i := range es {
@@ -178,20 +182,10 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 }
 
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
-	delay, due := int64(-1), int64(-1)
-	switch {
-	case t.Delay > 0:
-		delay = ceilMs(t.Delay)
-	case !t.Due.IsZero():
-		due = max(t.Due.Add(time.Millisecond-1).UnixMilli(), 0)
-	}
-	token := t.Token
-	if i > 0 {
-		token += "." + strconv.Itoa(i)
-	}
+	delay, due := t.times()
 	keys := q.scope(q.Delayed, q.Bodies)
 	args := make([]any, 0, 9+2*7+len(e.Header))
-	args = append(args, q.s.keys.Notices(), q.Name, group, delay, due, t.Limit, token)
+	args = append(args, q.s.keys.Notices(), q.Name, group, delay, due, t.Limit, tokenOf(t.Token, i))
 	if t.Window > 0 {
 		keys, args = append(keys, q.dedupeWithin(t.Scope, e.ID)), append(args, t.Window.Milliseconds())
 	}
@@ -199,6 +193,17 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 		keys, args = append(keys, q.UniqueFor(t.For)), append(args, t.Unique.Milliseconds())
 	}
 	return sendScript.cmd(ctx, keys, e.appendFields(args)...)
+}
+
+// times are the delay and the due time in ms; -1 means: not.
+func (t SendTerms) times() (delay, due int64) {
+	switch {
+	case t.Delay > 0:
+		return ceilMs(t.Delay), -1
+	case !t.Due.IsZero():
+		return -1, dueMs(t.Due)
+	}
+	return -1, -1
 }
 
 // Remembered is how long an id that was sent with a window is still remembered,
@@ -220,6 +225,9 @@ func sendResult(cmd *redis.Cmd, t SendTerms) SendResult {
 	}
 	return SendResult{ID: reply[1], Dup: reply[0] == "dup"}
 }
+
+// dueMs is the first ms that is not before t.
+func dueMs(t time.Time) int64 { return max(t.Add(time.Millisecond-1).UnixMilli(), 0) }
 
 // ceilMs rounds up: rounding down would deliver early.
 func ceilMs(d time.Duration) int64 {

@@ -41,9 +41,15 @@ type Finished struct {
 	OrderKey  string
 	UniqueKey string
 	Keep      time.Duration // of the result; 0 = none
-	Result    []byte
-	Counter   string // in the queue's meta hash, "" = none
+	Result    string
+	Counter   string // what it counts as, if it was not handled: CounterExpired, CounterCanceled
 }
+
+// Counters of a queue's meta hash.
+const (
+	CounterExpired  = "expired"
+	CounterCanceled = "canceled"
+)
 
 // Settlement is what one worker has to say about messages of one queue.
 type Settlement struct {

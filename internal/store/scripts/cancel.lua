@@ -4,19 +4,7 @@
 -- ARGV  1 group, 2 id, 3 ms for which it stays marked, 4 channel, 5 queue name
 -- Returns 1 when it was removed, 0 when it is marked.
 local q, id = queue(1), ARGV[2]
-local function ended(fields, entry)
-  finish_fields(q, entry, fields, 'canceled', '')
-  redis.call('HINCRBY', q.meta, 'canceled', 1)
-  return 1
-end
-local body = redis.call('HGET', KEYS[6], id)
-if body then
-  redis.call('ZREM', KEYS[5], id)
-  redis.call('HDEL', KEYS[6], id)
-  local fields = unpack_fields(body)
-  if not get(fields, 'a') then fields = amend(fields, {}, {k = true}) end -- it had no place yet
-  return ended(fields, id)
-end
+if cancel_scheduled(q, KEYS[5], KEYS[6], id) then return 1 end
 local entry, level = string.match(id, '^(%d+%-%d+)(.*)$') -- see id_of
 if entry and (level == '' or string.find(level, '^%.p%d$')) then
   local stream = level == '' and q.base or q.base .. ':' .. string.sub(level, 2)
@@ -24,7 +12,9 @@ if entry and (level == '' or string.find(level, '^%.p%d$')) then
   local pending = fields and redis.pcall('XPENDING', stream, ARGV[1], entry, entry, 1)
   if fields and id_of(fields, entry) == id and (pending.err or #pending == 0) then
     redis.call('XDEL', stream, entry)
-    return ended(fields, entry)
+    finish_fields(q, entry, fields, 'canceled', '')
+    redis.call('HINCRBY', q.meta, 'canceled', 1)
+    return 1
   end
 end
 local now = now_ms()

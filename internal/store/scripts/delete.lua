@@ -1,4 +1,4 @@
--- Deletes a queue with all its keys.
+-- Deletes a queue with all its keys. Periodic jobs are no messages: they go with it.
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 dead, 7… the others
 -- ARGV  1 "1" to delete it with messages in it
 -- Returns the number of messages that kept it from being deleted: 0 = deleted.

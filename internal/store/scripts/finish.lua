@@ -4,8 +4,7 @@
 -- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta
 -- ARGV  1 group, 2 consumer, 3… for each: entry, the epoch it believes in (see
 --       done.lua), id, ordering key, unique key, ms to keep its result for, the
---       result, the counter in meta that it counts for ("" = none, for each);
---       what counts as canceled has that as its result's status
+--       result, the counter in meta that it counts for ("" = none, for each)
 -- Returns {epoch now or "", entry that was lost, …}
 local q = queue(3)
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
@@ -17,7 +16,7 @@ for i = 3, #ARGV, 8 do
   elseif redis.call('XACK', KEYS[1], ARGV[1], entry) == 1 then -- 0: done before, the reply was lost
     redis.call('XDEL', KEYS[1], entry)
     finish(q, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
-      ARGV[i + 7] == 'canceled' and 'canceled' or 'done', ARGV[i + 6])
+      ARGV[i + 7] ~= '' and ARGV[i + 7] or 'done', ARGV[i + 6])
     if ARGV[i + 7] ~= '' then redis.call('HINCRBY', q.meta, ARGV[i + 7], 1) end
   end
 end

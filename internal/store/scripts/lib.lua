@@ -3,9 +3,13 @@
 -- A stream entry's fields are a flat list name, value, name, value, …
 -- One-letter names belong to LeanMQ (see envelope.go), longer ones are headers.
 
+local now -- the same throughout a script
 local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  if not now then
+    local t = redis.call('TIME')
+    now = t[1] * 1000 + math.floor(t[2] / 1000)
+  end
+  return now
 end
 
 -- Integers as text: tostring() would turn large ones into 1.7e+12.
@@ -68,9 +72,18 @@ local function identity(fields, id)
 end
 
 -- A list of strings as one string, and back: each one as "length:bytes".
+local heads = {} -- numbers are slow to write
 local function pack(list)
   local out = {}
-  for i = 1, #list do out[i] = #list[i] .. ':' .. list[i] end
+  for i = 1, #list do
+    local n = #list[i]
+    local head = heads[n]
+    if not head then
+      head = n .. ':'
+      heads[n] = head
+    end
+    out[2 * i - 1], out[2 * i] = head, list[i]
+  end
   return table.concat(out)
 end
 
@@ -85,22 +98,86 @@ local function unpack_fields(s)
   return out
 end
 
--- Puts a message aside until due (ms) and tells the schedulers when it is the
--- next one due.
-local function schedule(delayed, bodies, token, fields, due, channel, queue)
-  redis.call('HSET', bodies, token, pack(fields))
-  redis.call('ZADD', delayed, int(due), token)
-  if redis.call('ZRANGE', delayed, 0, 0)[1] == token then
-    redis.call('PUBLISH', channel, 'due ' .. queue)
+-- The history of a message with one more failed attempt: packed, for each of the
+-- last 5, the time in ms, the worker, and up to 256 bytes of the error.
+-- attempts counts this one. What cannot be read is forgotten.
+local function remember(fields, attempts, now, worker, err)
+  local old = get(fields, 'h') or ''
+  if attempts > 5 and old ~= '' then
+    local starts, at = {}, 1
+    while at <= #old do
+      starts[#starts + 1] = at
+      local n, rest = string.match(old, '^(%d+):()', at)
+      at = n and rest + n or math.huge
+    end
+    local first = starts[math.max(#starts - 3 * 4 + 1, 1)]
+    old = at == #old + 1 and string.sub(old, first) or ''
   end
+  if #err > 256 then
+    local n = 256
+    while n > 252 and math.floor(string.byte(err, n + 1) / 64) == 2 do n = n - 1 end
+    err = string.sub(err, 1, n) -- before a character, not within it
+  end
+  return old .. pack({now, worker, err})
+end
+
+-- Tells the schedulers when one of these tokens is the next one due.
+local function announce(delayed, tokens, channel, queue)
+  local head = redis.call('ZRANGE', delayed, 0, 0)[1]
+  for i = 1, #tokens do
+    if tokens[i] == head then
+      redis.call('PUBLISH', channel, 'due ' .. queue)
+      return
+    end
+  end
+end
+
+-- The next tick of a periodic job stands among the scheduled messages under a
+-- token of its own, without a body; that of a paused one stands at the end of time.
+-- So there are as many such tokens as there are jobs.
+local tick_prefix, never = '@periodic:', '9007199254740991'
+
+local function is_tick(token)
+  return string.sub(token, 1, #tick_prefix) == tick_prefix
+end
+
+-- Has something due (ms), and tells the schedulers when it is the next one due.
+local function put(delayed, token, due, channel, queue)
+  redis.call('ZADD', delayed, int(due), token)
+  announce(delayed, {token}, channel, queue)
+end
+
+-- Keeps the body of a message that is to wait under token, if that is free: its
+-- id, so that it can be found. Else under other, which had better be unique. Returns
+-- which.
+local function keep(bodies, token, fields, other)
+  local body = pack(fields)
+  while is_tick(token) or redis.call('HSETNX', bodies, token, body) == 0 do
+    token, other = other or '+' .. token, nil
+  end
+  return token
+end
+
+-- Puts a message aside until due (ms).
+local function schedule(delayed, bodies, token, fields, due, channel, queue, other)
+  put(delayed, keep(bodies, token, fields, other), due, channel, queue)
+end
+
+-- The fields of the message with this id if it is scheduled, under its id as token.
+local function scheduled(bodies, id)
+  local body = redis.call('HGET', bodies, id)
+  local fields = body and unpack_fields(body)
+  return fields and get(fields, 'i') == id and fields
 end
 
 -- What scripts know of a queue beyond the stream at hand, from four of their
 -- KEYS: base (the stream of normal priority), order, unique, meta. Further names
 -- are built here as in keys.go: levels base:p<n>, lanes order:<key>, results
--- base:result:<id>. They share the hash tag, so they are in the same slot.
+-- base:result:<id>, periodic jobs base:periodic. They share the hash tag, so they
+-- are in the same slot.
 local function queue(at)
-  return {base = KEYS[at], order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3]}
+  local base = KEYS[at]
+  return {base = base, order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3], periodic = base .. ':periodic'}
 end
 
 -- Adds a message to the stream of its level.
@@ -149,10 +226,24 @@ local function finish_fields(q, id, fields, status, result)
   finish(q, id_of(fields, id), get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
+-- Removes a scheduled message for good and reports whether there was one.
+local function cancel_scheduled(q, delayed, bodies, id)
+  local fields = scheduled(bodies, id)
+  if not fields then return false end
+  redis.call('ZREM', delayed, id)
+  redis.call('HDEL', bodies, id)
+  -- What was never tried has no place yet among those with its ordering key.
+  if not get(fields, 'a') then fields = amend(fields, {}, {k = true}) end
+  finish_fields(q, id, fields, 'canceled', '')
+  redis.call('HINCRBY', q.meta, 'canceled', 1)
+  return true
+end
+
 -- How many messages wait in the queue, in whatever state.
 local function waiting(q, delayed)
   local settings = redis.call('HMGET', q.meta, 'blocked', 'levels')
-  local n = redis.call('XLEN', q.base) + redis.call('ZCARD', delayed) + (settings[1] or 0)
+  local n = redis.call('XLEN', q.base) + redis.call('ZCARD', delayed) - redis.call('HLEN', q.periodic)
+    + (settings[1] or 0)
   for level in string.gmatch(settings[2] or '', '.') do
     n = n + redis.call('XLEN', q.base .. ':p' .. level)
   end
@@ -166,9 +257,11 @@ local function settle_always(workers)
 end
 
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
-local function bury(q, stream, group, dead, id, fields, reason, err, attempts)
+-- worker is whose attempt it was that failed, nil when none did.
+local function bury(q, stream, group, dead, id, fields, reason, err, attempts, worker)
   local now = int(now_ms())
   local set = identity(fields, id)
+  if worker then set.h = remember(fields, (tonumber(attempts) or 0) + 1, now, worker, err) end
   -- Only a foreign one: more than a call takes arguments, and no message (see
   -- maxFields in Go).
   if #fields > 4000 then fields = {':fields', pack(fields)} end

@@ -24,7 +24,7 @@ for _, p in ipairs(stale) do
   elseif most > 0 and deliveries >= most then
     bury(q, KEYS[1], ARGV[1], KEYS[7], id, fields, 'crashed',
       'delivered ' .. deliveries .. ' times without being settled, last to ' .. owner,
-      get(fields, 'a') or '0')
+      get(fields, 'a') or '0', owner)
     result[1] = result[1] + 1
   else
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')

@@ -4,7 +4,7 @@
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 dead
 -- ARGV  1 first id, 2 last id, 3 most to move
 -- Returns {number moved, id of the last one moved or ""}
-local drop = {a = true, e = true, f = true, l = true, t = true, w = true, r = true, c = true}
+local drop = {a = true, e = true, f = true, h = true, l = true, t = true, w = true, r = true, c = true}
 local q = queue(1)
 local letters = redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
 local last = ''

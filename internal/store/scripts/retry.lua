@@ -6,21 +6,28 @@
 -- Returns {epoch now or "", id that was lost, …}
 settle_always(KEYS[2])
 local result = {redis.call('HGET', KEYS[2], ARGV[2]) or ''}
+local now = now_ms()
+local at = int(now)
+local moved, tokens, due = {}, {}, {} -- due: pairs of due time and token
 for i = 5, #ARGV, 4 do
   local id = ARGV[i]
   local fields = owned(KEYS[1], ARGV[1], ARGV[2], id) and read(KEYS[1], id)
   if fields then
-    local now = now_ms()
     local set = identity(fields, id)
-    set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], int(now)
-    set.f = get(fields, 'f') or int(now)
-    local level = get(fields, 'y')
-    local token = level and id .. '.p' .. level or id -- as in id_of
-    schedule(KEYS[3], KEYS[4], token, amend(fields, set), now + tonumber(ARGV[i + 1]), ARGV[3], ARGV[4])
-    redis.call('XACK', KEYS[1], ARGV[1], id)
-    redis.call('XDEL', KEYS[1], id)
+    set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], at
+    set.f = get(fields, 'f') or at
+    set.h = remember(fields, tonumber(set.a), at, ARGV[2], set.e)
+    tokens[#tokens + 1] = keep(KEYS[4], set.i, amend(fields, set), id)
+    moved[#moved + 1] = id
+    due[#due + 1], due[#due + 2] = int(now + tonumber(ARGV[i + 1])), tokens[#tokens]
   else
     result[#result + 1] = id
   end
+end
+if #moved > 0 then
+  redis.call('ZADD', KEYS[3], unpack(due))
+  announce(KEYS[3], tokens, ARGV[3], ARGV[4])
+  redis.call('XACK', KEYS[1], ARGV[1], unpack(moved))
+  redis.call('XDEL', KEYS[1], unpack(moved))
 end
 return result

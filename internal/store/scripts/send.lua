@@ -3,8 +3,9 @@
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 bodies,
 --       7… dedupe keys: the send is refused while one of them is there
 -- ARGV  1 channel, 2 queue name, 3 group, 4 delay in ms or -1, 5 due time in ms
---       or -1, 6 most messages waiting or 0, 7 token of a message that needs an
---       id of its own, 8… the window of each dedupe key in ms, then the fields
+--       or -1, 6 most messages waiting or 0, 7 the id of a message that needs one
+--       of its own, or the token of a delayed one whose id is taken, 8… the window
+--       of each dedupe key in ms, then the fields
 -- Returns {"ok", id} | {"dup", id of the first} | {"full", messages waiting}
 local q = queue(1)
 local delay, due, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -38,7 +39,7 @@ if delay >= 0 then due = now + delay end
 local id = get(fields, 'i') or ARGV[7]
 if due >= 0 then
   fields = amend(fields, {i = id, t = int(now)})
-  schedule(KEYS[5], KEYS[6], ARGV[7], fields, due, ARGV[1], ARGV[2])
+  schedule(KEYS[5], KEYS[6], id, fields, due, ARGV[1], ARGV[2], ARGV[7])
 elseif get(fields, 'k') then
   enqueue(q, amend(fields, {i = id, t = int(now)}))
 else
