@@ -78,7 +78,7 @@ func (p *pool) readyCount() int {
 // workBatches handles batches until no message waits.
 func (p *pool) workBatches() {
 	p.mu.Lock()
-	for !p.stopping && !p.batches.collecting && p.readyCount() > 0 {
+	for !p.restingLocked() && !p.batches.collecting && p.readyCount() > 0 {
 		p.collectLocked()
 		batch := p.takeBatch()
 		p.employLocked() // for the rest
@@ -101,7 +101,8 @@ func (p *pool) workBatches() {
 	p.mu.Unlock()
 }
 
-// collectLocked waits until a batch is full or its time is up.
+// collectLocked waits until a batch is full or its time is up, or nothing is there
+// any more.
 func (p *pool) collectLocked() {
 	if p.cfg.batch.Wait == 0 {
 		return
@@ -109,7 +110,7 @@ func (p *pool) collectLocked() {
 	p.batches.collecting = true
 	timeout := time.NewTimer(p.cfg.batch.Wait)
 	defer timeout.Stop()
-	for over := false; !over && !p.stopping && p.readyCount() < p.cfg.batch.Size; {
+	for over := false; !over && !p.restingLocked() && p.readyCount() > 0 && p.readyCount() < p.cfg.batch.Size; {
 		p.mu.Unlock()
 		select {
 		case <-p.batches.wake:
@@ -123,7 +124,7 @@ func (p *pool) collectLocked() {
 
 // takeBatch takes what is ready, without what was lost meanwhile.
 func (p *pool) takeBatch() (batch []*Message) {
-	for len(batch) < p.cfg.batch.Size && !p.stopping {
+	for len(batch) < p.cfg.batch.Size && !p.restingLocked() {
 		m := p.next()
 		if m == nil {
 			break

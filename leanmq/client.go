@@ -184,6 +184,11 @@ func (c *Client) syncClock(ctx context.Context) error {
 	if last := c.synced.Load(); before.UnixNano()-last < int64(clockAge) || !c.synced.CompareAndSwap(last, before.UnixNano()) {
 		return nil
 	}
+	return c.measureClock(ctx)
+}
+
+func (c *Client) measureClock(ctx context.Context) error {
+	before := time.Now()
 	server, err := c.s.Now(ctx)
 	if err != nil {
 		return err

@@ -22,24 +22,36 @@ func (q *Queue) setPaused(ctx context.Context, op string, paused bool) error {
 	return q.wrap(op, "", q.sq.SetPaused(ctx, paused))
 }
 
-// drainPoll is how often Drain looks.
-const drainPoll = 20 * time.Millisecond
+const (
+	// drainPoll is how often Drain looks.
+	drainPoll = 20 * time.Millisecond
+	// pauseSeen is when all consumers have seen a pause, even if they missed the
+	// notice of it.
+	pauseSeen = schedulePoll + 250*time.Millisecond
+)
 
 // Drain pauses the queue and waits until no process handles any of its messages:
-// what is left is ready, scheduled or dead. When ctx ends first it returns the
-// cause, and the queue stays paused. [Queue.Resume] lets it go on.
+// what is left is ready, scheduled or dead. If the queue has consumers it takes at
+// least 1.25 s, so that all have seen the pause; what a worker had that died is
+// waited for until its lease has run out and another one has noticed. When ctx ends
+// first it returns the cause, and the queue stays paused. [Queue.Resume] lets it go
+// on.
 func (q *Queue) Drain(ctx context.Context) error {
 	if err := q.Pause(ctx); err != nil {
 		return err
 	}
-	for {
+	for begin := time.Now(); ; {
 		info, err := q.Info(ctx)
-		if err != nil || info.InFlight == 0 {
+		switch {
+		case ctx.Err() != nil:
+			return q.wrap("drain", "", context.Cause(ctx))
+		case err != nil:
 			return err
+		case info.InFlight == 0 && (info.Consumers == 0 || time.Since(begin) > pauseSeen):
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return q.wrap("drain", "", context.Cause(ctx))
 		case <-time.After(drainPoll):
 		}
 	}
@@ -83,24 +95,19 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 			return err
 		}
 	}
-	canceled, err := p.q.sq.CanceledIDs(ctx)
-	if err != nil {
+	if err := p.learnCanceled(ctx); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	before := p.settings
 	p.settings = settings
-	p.canceled = canceled
-	p.cancels.Store(len(canceled) > 0)
-	paused := settings.Paused && !before.Paused
 	p.mu.Unlock()
-	p.cancelHeld()
 	p.fetchWith(settings.Limits)
-	if paused {
+	switch {
+	case settings.Paused: // again, perhaps: with a resume in between that was missed
 		p.pauseNow()
-	}
-	if before.Paused && !settings.Paused {
-		p.reclaimSoon() // what was handed back
+	case before.Paused:
+		p.goOn(ctx)
 	}
 	p.poke()
 	return nil
@@ -126,7 +133,13 @@ func (p *pool) addLevel(ctx context.Context, level int) error {
 // fetchWith decides who fetches for the pool: the client's fetcher, or a taker as
 // long as the queue has limits.
 func (p *pool) fetchWith(l store.Limits) {
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
 	p.mu.Lock()
+	if p.stopping {
+		p.mu.Unlock()
+		return
+	}
 	sources, t := p.sources, p.taker
 	limited := l != store.Limits{}
 	if limited && t == nil {
@@ -151,7 +164,11 @@ func (p *pool) fetchWith(l store.Limits) {
 // stopFetching makes sure that nothing more is delivered.
 func (p *pool) stopFetching() {
 	p.mu.Lock()
-	p.stopping = true
+	p.stopping = true // from now on fetchWith leaves it so
+	p.mu.Unlock()
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
+	p.mu.Lock()
 	t, sources := p.taker, p.sources
 	p.mu.Unlock()
 	p.fetch.remove(sources)
@@ -160,11 +177,41 @@ func (p *pool) stopFetching() {
 	}
 }
 
-// pauseNow hands back what no handler has seen.
+// restingLocked reports whether no further handler is started.
+func (p *pool) restingLocked() bool { return p.stopping || p.settings.Paused }
+
+// pauseNow hands back what no handler has seen. What is delivered later, because it
+// was under way, has the keeper look again (deliver).
 func (p *pool) pauseNow() {
 	p.fetch.passBy(p.levels()) // nothing is read any more: there is no credit
 	p.mu.Lock()
 	unseen := p.unseenLocked()
+	p.batches.wakeCollector()
 	p.mu.Unlock()
 	p.handBack(unseen)
+}
+
+// goOn ends a pause: what was handed back comes before what was sent meanwhile.
+func (p *pool) goOn(ctx context.Context) {
+	p.mu.Lock()
+	for range p.readyCount() {
+		p.employLocked()
+	}
+	p.mu.Unlock()
+	p.takeOver(ctx)
+}
+
+// handBackLapsed hands back what workers had that died, while the queue is paused
+// and nobody takes it over.
+func (p *pool) handBackLapsed(ctx context.Context) {
+	p.renew(ctx) // or it might be our own
+	for _, s := range p.levels() {
+		n, err := s.q.HandBackLapsed(ctx, p.cfg.Lease)
+		if err != nil {
+			return // the next tick tries again
+		}
+		if n > 0 {
+			p.log.Info().Int("messages", n).Msg("handed back messages of workers that are gone")
+		}
+	}
 }

@@ -35,7 +35,8 @@ func (p *pool) dropUnseen(m *Message, now time.Time) bool {
 		return true
 	}
 	if p.cancels.Load() && p.isCanceled(m) {
-		p.dropCanceled(m)
+		p.log.Info().Str("id", m.ID).Msg("canceled: dropped")
+		m.dropCanceled()
 		return true
 	}
 	if err := p.c.open(m); err != nil {
@@ -57,7 +58,7 @@ func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
 	if m.lost { // just before
 		cancel(ErrLeaseLost)
 	}
-	if _, ok := p.canceled[m.ID]; ok {
+	if p.canceled.has(m) {
 		cancel(ErrCanceled)
 	}
 	p.mu.Unlock()
@@ -85,7 +86,8 @@ func call(ctx context.Context, h Handler, m *Message) (err error) {
 func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrCanceled):
-		p.dropCanceled(m)
+		p.log.Info().Str("id", m.ID).AnErr("error", err).Msg("canceled while it was handled: dropped")
+		m.dropCanceled()
 		return
 	case errors.Is(cause, ErrDrainTimeout) && !errors.Is(err, ErrTimeout):
 		m.verdict = verdict{outcome: outcomeKeep} // not its fault, unless it was late already: handed back

@@ -317,7 +317,11 @@ func TestHooksTellOfMessagesThatKillTheirWorkers(t *testing.T) {
 		var o observer
 		q := open(t, url, leanmq.Observe(o.hooks())).Queue("jobs")
 		c := consume(t, q, new(record).done, leanmq.Lease(lease), leanmq.MaxDeliveries(1))
-		eventually(t, "they are dead", func() bool { return info(t, q).Dead == 2 })
+		eventually(t, "they are dead, and that is told", func() bool {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return len(o.counts) > 0 && info(t, q).Dead == 2
+		})
 		if err := c.stop(); err != nil {
 			t.Error(err)
 		}

@@ -53,3 +53,25 @@ func TestCoreDoesNotLinkTheEmbeddedStore(t *testing.T) {
 		}
 	}
 }
+
+// What is for tests is linked by nobody who does not ask for it, and asks for
+// nothing but the core and its embedded store.
+func TestOnlyTestsLinkWhatIsForTests(t *testing.T) {
+	for _, pkg := range golist(t, module+"...") {
+		testing := strings.HasSuffix(pkg, "/leanmqtest") || strings.HasSuffix(pkg, "/redistest")
+		for _, path := range golist(t, "-deps", pkg) {
+			switch {
+			case pkg == path:
+			case strings.HasSuffix(path, "/leanmqtest") || strings.HasSuffix(path, "/redistest") || path == "testing" && !testing:
+				t.Errorf("%s links %s", pkg, path)
+			}
+		}
+	}
+	for _, path := range golist(t, "-deps", module+"leanmq/leanmqtest") {
+		if strings.HasPrefix(path, module) && !slices.Contains([]string{
+			module + "leanmq/leanmqtest", module + "leanmq", module + "leanmq/embedded", module + "internal/store",
+		}, path) {
+			t.Errorf("leanmqtest links %s", path)
+		}
+	}
+}

@@ -130,6 +130,13 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) (tell []Mes
 // takeOver reclaims messages as long as there are some and workers are free. What
 // is left is taken when there is room again.
 func (p *pool) takeOver(ctx context.Context) {
+	p.mu.Lock()
+	paused := p.settings.Paused
+	p.mu.Unlock()
+	if paused {
+		p.handBackLapsed(ctx)
+		return
+	}
 	p.owed.Store(true)
 	for _, s := range p.levels() {
 		if !p.takeOverLevel(ctx, s) {

@@ -1,6 +1,11 @@
 package leanmq
 
-import "github.com/leanmq/leanmq/internal/store"
+import (
+	"context"
+	"slices"
+
+	"github.com/leanmq/leanmq/internal/store"
+)
 
 // Level is a message's priority within its queue.
 type Level int
@@ -27,6 +32,24 @@ func lessUrgent(level int) []int {
 		}
 	}
 	return nil
+}
+
+// levels returns the streams of the queue's levels in use, the most urgent first.
+func (q *Queue) levels(ctx context.Context) ([]*store.Queue, error) {
+	if q.err != nil {
+		return nil, q.err
+	}
+	settings, err := q.sq.Control(ctx)
+	var out []*store.Queue
+	for _, level := range byUrgency {
+		switch {
+		case level == 0:
+			out = append(out, q.sq)
+		case slices.Contains(settings.Levels, level):
+			out = append(out, q.sq.Level(level))
+		}
+	}
+	return out, err
 }
 
 // Priority sets the message's level. Default [Normal]. A worker that becomes free

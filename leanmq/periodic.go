@@ -152,9 +152,16 @@ func (q *Queue) definition(p *Periodic) (*store.Periodic, times, error) {
 		e.Header = append(e.Header, name, p.Header[name])
 	}
 	e.Header = append(e.Header, periodicHeader, p.Name)
-	return &store.Periodic{
+	def := &store.Periodic{
 		Name: p.Name, Cron: p.Cron, Every: p.Every, Zone: p.Zone, Missed: string(p.Missed), Message: e,
-	}, times, nil
+	}
+	if q.c.sealer != nil {
+		sealed := e
+		sealed.Header = slices.Clone(e.Header)
+		q.c.sealEnvelope(context.Background(), &sealed)
+		def.Stored = &sealed
+	}
+	return def, times, nil
 }
 
 // periodicHeader is the header that names the job which a message comes from.
@@ -180,13 +187,13 @@ func (q *Queue) Periodics(ctx context.Context) ([]PeriodicInfo, error) {
 	states, _, err := q.sq.Periodics(ctx)
 	out := make([]PeriodicInfo, len(states))
 	for i := range states {
-		out[i] = newPeriodicInfo(&states[i])
+		out[i] = q.newPeriodicInfo(&states[i])
 	}
 	slices.SortFunc(out, func(a, b PeriodicInfo) int { return strings.Compare(a.Name, b.Name) })
 	return out, q.wrap("list periodic jobs", "", err)
 }
 
-func newPeriodicInfo(s *store.PeriodicState) PeriodicInfo {
+func (q *Queue) newPeriodicInfo(s *store.PeriodicState) PeriodicInfo {
 	m := &s.Message
 	i := PeriodicInfo{
 		Periodic: Periodic{
@@ -203,6 +210,9 @@ func newPeriodicInfo(s *store.PeriodicState) PeriodicInfo {
 			i.Header = Header{}
 		}
 		i.Header[h[0]] = h[1]
+	}
+	if payload, err := q.c.unseal(i.Payload, i.Header); err == nil {
+		i.Payload = payload // else it is shown as it is stored
 	}
 	return i
 }

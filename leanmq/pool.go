@@ -38,7 +38,7 @@ type pool struct {
 	control chan struct{} // asks the keeper to look at the queue's settings now
 
 	abandoned atomic.Bool // stop trying to settle
-	cancels   atomic.Bool // canceled is not empty
+	cancels   atomic.Bool // there are canceled messages
 	owed      atomic.Bool // there may be more to reclaim than there was room for
 
 	mu       sync.Mutex
@@ -54,11 +54,12 @@ type pool struct {
 	settles  []*Message
 	settling bool
 	stopping bool
-	changed  chan struct{}       // closed and replaced while stopping
-	sources  []*source           // the queue's levels in use; the first is the normal one
-	settings store.Control       // what the queue's settings were when last looked at
-	taker    *taker              // fetches while the queue has limits
-	canceled map[string]struct{} // ids that were canceled
+	changed  chan struct{} // closed and replaced while stopping
+	sources  []*source     // the queue's levels in use; the first is the normal one
+	settings store.Control // what the queue's settings were when last looked at
+	taker    *taker        // fetches while the queue has limits
+	canceled cancellations
+	fetching sync.Mutex // held while it changes who fetches
 }
 
 // source is the stream of one priority level of a pool's queue.
@@ -161,6 +162,9 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 		p.ready[s.level].push(m)
 		p.employLocked()
 	}
+	if p.settings.Paused {
+		p.lookSoon() // it is handed back then
+	}
 }
 
 // employLocked starts a worker, if there may be another one.
@@ -210,7 +214,7 @@ func (p *pool) next() *Message {
 // work runs handlers until no message waits.
 func (p *pool) work() {
 	p.mu.Lock()
-	for !p.stopping {
+	for !p.restingLocked() {
 		m := p.next()
 		if m == nil {
 			break

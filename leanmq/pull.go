@@ -31,7 +31,7 @@ type Puller struct {
 	levels []*source // of the queue, the most urgent first
 	// What the queue's settings were when last looked at.
 	settings store.Control
-	canceled map[string]struct{}
+	canceled cancellations
 	takes    int
 }
 
@@ -160,7 +160,10 @@ func (p *Puller) join(ctx context.Context) error {
 		p.levels = append(p.levels, s)
 	}
 	p.settings, p.joined = settings, true
-	p.canceled, err = p.q.sq.CanceledIDs(ctx)
+	news, err := p.canceled.news(ctx, p.q.sq)
+	if err == nil {
+		p.canceled.learn(news)
+	}
 	return err
 }
 
@@ -218,9 +221,9 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
 		} else if v, late := p.cfg.late(p.q.c, m, time.Now(), &p.log); late {
 			_ = pulled.settle(background, "drop", v)
-		} else if p.isCanceled(m) {
-			_ = pulled.settle(background, "cancel", verdict{outcome: outcomeCanceled})
-			_ = p.q.sq.Uncancel(background, m.ID)
+		} else if p.canceled.has(m) {
+			m.dropCanceled()
+			_ = pulled.settle(background, "cancel", m.verdict)
 		} else if err := p.q.c.open(m); err != nil {
 			pulled.refuse(background, err)
 		} else {
@@ -229,11 +232,6 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 		}
 	}
 	return out
-}
-
-func (p *Puller) isCanceled(m *Message) bool {
-	_, ok := p.canceled[m.ID]
-	return ok
 }
 
 // Close hands back what was received and not settled. It must not run

@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -62,36 +63,54 @@ type Result struct {
 
 // Result waits until the message with this id, which was sent to this queue with
 // [KeepResult], has ended, and returns how. It may be called in any process, any
-// number of times while the result is kept. When ctx ends first the error wraps
-// [ErrNoResult] and the cause; with a context that has ended already it looks
-// without waiting.
+// number of times while the result is kept; it goes on waiting while Redis is away.
+// When ctx ends first the error wraps [ErrNoResult] and the cause, and
+// [ErrUnavailable] if Redis is away then; with a context that has ended already it
+// looks once, without waiting.
 func (q *Queue) Result(ctx context.Context, id string) (*Result, error) {
 	if q.err != nil {
 		return nil, q.wrap("result", id, q.err)
 	}
-	if ctx.Err() == nil {
-		news, stop := q.c.results.add(q, id)
-		defer stop()
-		for {
-			r, err := q.result(ctx, id)
-			if r != nil || err != nil && ctx.Err() == nil {
-				return r, err
-			}
-			select {
-			case <-news:
-				continue
-			case <-time.After(resultPoll/2 + rand.N(resultPoll)):
-				continue
-			case <-ctx.Done():
-			}
-			break
+	if ctx.Err() != nil {
+		r, err := q.result(context.WithoutCancel(ctx), id)
+		if r == nil && err == nil {
+			err = q.noResult(ctx, id, nil)
+		}
+		return r, err
+	}
+	news, stop := q.c.results.add(q, id)
+	defer stop()
+	for {
+		r, err := q.result(ctx, id)
+		wait := resultPoll/2 + rand.N(resultPoll)
+		switch {
+		case r != nil:
+			return r, nil
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil, q.noResult(ctx, id, nil)
+		case !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknown):
+			return nil, err
+		default:
+			wait = outagePoll/2 + rand.N(outagePoll)
+		}
+		select {
+		case <-news:
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, q.noResult(ctx, id, err)
 		}
 	}
-	r, err := q.result(context.WithoutCancel(ctx), id)
-	if r == nil && err == nil {
-		err = q.wrap("result", id, fmt.Errorf("%w: %w", ErrNoResult, context.Cause(ctx)))
+}
+
+// noResult is the error of a wait that ctx ended, while Redis was away if outage is
+// not nil.
+func (q *Queue) noResult(ctx context.Context, id string, outage error) error {
+	err := fmt.Errorf("%w: %w", ErrNoResult, context.Cause(ctx))
+	if outage != nil {
+		err = fmt.Errorf("%w; %w", err, ErrUnavailable)
 	}
-	return r, err
+	return q.wrap("result", id, err)
 }
 
 func (q *Queue) result(ctx context.Context, id string) (*Result, error) {
@@ -114,8 +133,12 @@ func (q *Queue) result(ctx context.Context, id string) (*Result, error) {
 	return out, q.wrap("result", id, err)
 }
 
-// resultPoll is about how often a waiting Result looks without being told.
-const resultPoll = 5 * time.Second
+const (
+	// resultPoll is about how often a waiting Result looks without being told.
+	resultPoll = 5 * time.Second
+	// outagePoll is about how often it does while Redis is away.
+	outagePoll = 500 * time.Millisecond
+)
 
 // resultHub wakes those who wait for results, of all queues of a client. It listens
 // to a queue while somebody waits for one of its results.

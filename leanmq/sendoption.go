@@ -1,7 +1,6 @@
 package leanmq
 
 import (
-	"crypto/rand"
 	"time"
 	"unicode/utf8"
 
@@ -159,7 +158,7 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 		c.terms.Window = c.window
 	}
 	if c.terms.Delay > 0 || !c.terms.Due.IsZero() || c.order != "" {
-		c.terms.Token = rand.Text()
+		c.terms.Token = newSendToken()
 	}
 	if c.unique != "" && c.digest {
 		c.fail(invalid("Unique", "and UniquePayload exclude each other"))

@@ -62,7 +62,6 @@ func (p *pool) settleBatch(s *source, batch []*Message, o *outage) {
 	for {
 		out, err := s.q.Settle(context.Background(), p.c.instance, &st)
 		if err == nil {
-			p.forgetProgress(s, batch)
 			repeated := o.tries > 0
 			o.ok()
 			p.settled(batch, out, repeated)
@@ -80,15 +79,6 @@ func (p *pool) settleBatch(s *source, batch []*Message, o *outage) {
 			return
 		}
 		o.failed(context.Background(), err)
-	}
-}
-
-// forgetProgress deletes the notes about messages that are finished.
-func (p *pool) forgetProgress(s *source, batch []*Message) {
-	for _, m := range batch {
-		if m.progressed && m.verdict.outcome != outcomeRetry {
-			_ = s.q.ForgetProgress(context.Background(), m.ID) // or it expires
-		}
 	}
 }
 
@@ -118,9 +108,11 @@ func (p *pool) settled(batch []*Message, out store.Settled, repeated bool) {
 	}
 }
 
-// special reports whether more than the entry ends with the message.
+// special reports whether more than the entry ends with the message. An attempt
+// before this one may have left a note of its progress.
 func (m *Message) special() bool {
-	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0
+	return m.orderKey != "" || m.uniqueKey != "" || m.keepResult > 0 ||
+		m.progressed || m.Attempt > 1 || m.Deliveries > 1
 }
 
 func (m *Message) finished(counter string) store.Finished {

@@ -32,7 +32,7 @@ func park(ctx context.Context, mq *leanmq.Client, body []byte, opts []leanmq.Sen
 
 // adopt moves parked messages to the service's queues, if the route table says that
 // they are for it. It returns when to look again.
-func (s *Service) adopt(ctx context.Context, snap *snapshot) (again time.Duration, err error) {
+func (s *Service) adopt(ctx context.Context) (again time.Duration, err error) {
 	parked, err := s.mq.Store().Queue(unrouted)
 	if err != nil {
 		return tendEvery, err
@@ -48,6 +48,11 @@ func (s *Service) adopt(ctx context.Context, snap *snapshot) (again time.Duratio
 	for after := ""; ; {
 		page, err := parked.Waiting(ctx, after, parkedPage)
 		if err != nil || len(page) == 0 {
+			return again, err
+		}
+		// After the messages: whoever registered before they were sent is in it.
+		snap, err := tableOf(s.mq).get(ctx, 0)
+		if err != nil {
 			return again, err
 		}
 		for i := range page {

@@ -36,6 +36,9 @@ func (rt *route) respond(m *leanmq.Message, resp *Response, err error) error {
 		return fail(m, err)
 	}
 	if !m.WantsReply() {
+		if resp != nil {
+			m.SetResult(resp.Body) // if it is to be kept (leanmq.KeepResult)
+		}
 		return nil
 	}
 	reply := leanmq.Reply{Status: rt.status}

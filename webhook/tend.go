@@ -55,11 +55,8 @@ func (s *Service) tendOnce(ctx context.Context) (again time.Duration, err error)
 	if !s.registered(snap) {
 		// A pattern that another service has got in the meantime stays with that one.
 		_ = s.publish(ctx)
-		if snap, err = t.get(ctx, tableAge); err != nil {
-			return tendEvery, err
-		}
 	}
-	return s.adopt(ctx, snap)
+	return s.adopt(ctx)
 }
 
 // registered reports whether all the service's queues are in the route table. The

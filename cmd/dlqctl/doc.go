@@ -1,11 +1,15 @@
 // Dlqctl shows the dead letters of LeanMQ queues, sends them again and deletes
-// them.
+// them. It also shows what is in flight, pauses queues and cancels messages.
 //
 //	dlqctl queues
 //	dlqctl ls emails --limit 10
 //	dlqctl show emails 1700000000000-0
 //	dlqctl requeue emails --all
 //	dlqctl purge emails 1700000000000-0
+//	dlqctl ps emails
+//	dlqctl pause emails
+//	dlqctl resume emails
+//	dlqctl cancel emails welcome-42
 //
 // What is promised:
 //

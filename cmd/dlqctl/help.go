@@ -13,7 +13,8 @@ func help(cmd *command) string {
 		b.WriteString(commonHelp)
 		return b.String()
 	}
-	b.WriteString("dlqctl shows the dead letters of LeanMQ queues, requeues and purges them.\n\n" +
+	b.WriteString("dlqctl shows the dead letters of LeanMQ queues, requeues and purges them. It also\n" +
+		"shows what is in flight, pauses queues and cancels messages.\n\n" +
 		"usage: dlqctl COMMAND [ARGUMENTS] [FLAGS], flags anywhere\n\n")
 	for _, cmd := range commands {
 		fmt.Fprintf(&b, "  %-38s%s\n", cmd.name+" "+cmd.args, cmd.short)

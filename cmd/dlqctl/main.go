@@ -47,7 +47,10 @@ type command struct {
 }
 
 // commands in the order of the help.
-var commands = []*command{&queuesCommand, &lsCommand, &showCommand, &requeueCommand, &purgeCommand}
+var commands = []*command{
+	&queuesCommand, &lsCommand, &showCommand, &requeueCommand, &purgeCommand,
+	&psCommand, &pauseCommand, &resumeCommand, &cancelCommand,
+}
 
 func findCommand(name string) *command {
 	for _, cmd := range commands {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/leanmq/leanmq/leanmq"
@@ -12,7 +13,9 @@ var queuesCommand = command{
 	short: "list all queues and what is in them",
 	long: `Lists all queues by name with the number of messages that are ready, in flight
 (with a worker), scheduled (delayed, or waiting to be retried) and dead, and the
-numbers of consumers and of messages that expired so far.
+numbers of consumers and of messages that expired so far. Where there are any, it
+also shows how many messages are blocked (behind others with their ordering key),
+and which queues are paused.
 `,
 	run: queues,
 }
@@ -42,10 +45,29 @@ func queues(ctx context.Context, c *call) error {
 		head:  []string{"NAME", "READY", "IN FLIGHT", "SCHEDULED", "DEAD", "CONSUMERS", "EXPIRED"},
 		right: []int{1, 2, 3, 4, 5, 6},
 	}
+	blocked := slices.ContainsFunc(infos, func(i leanmq.QueueInfo) bool { return i.Blocked > 0 })
+	paused := slices.ContainsFunc(infos, func(i leanmq.QueueInfo) bool { return i.Paused })
+	if blocked {
+		t.right = append(t.right, len(t.head))
+		t.head = append(t.head, "BLOCKED")
+	}
+	if paused {
+		t.head = append(t.head, "STATE")
+	}
 	for _, i := range infos {
 		row := []string{i.Name}
-		for _, n := range []int64{i.Ready, i.InFlight, i.Scheduled, i.Dead, i.Consumers, i.Expired} {
+		numbers := []int64{i.Ready, i.InFlight, i.Scheduled, i.Dead, i.Consumers, i.Expired}
+		if blocked {
+			numbers = append(numbers, i.Blocked)
+		}
+		for _, n := range numbers {
 			row = append(row, strconv.FormatInt(n, 10))
+		}
+		switch {
+		case i.Paused:
+			row = append(row, "paused")
+		case paused:
+			row = append(row, "")
 		}
 		t.add(row...)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/leanmq/leanmq/internal/store"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -24,6 +25,9 @@ type seeding struct {
 	ttl                     time.Duration
 	ready, scheduled, crowd int
 	attempts                int
+	held, blocked           int
+	note                    string
+	living                  []string // ids of those that are ready
 	payloads                []string
 }
 
@@ -45,8 +49,11 @@ func (h headerFlag) Set(s string) error {
 //	-attempts N   how often it says so: the last time, it rejects; default 1
 //	-id ID        message ids: ID-1, ID-2, …
 //	-target T, -header NAME=VALUE, -ttl TIME, -prefix P
-//	-ready N, -scheduled N   further messages, alive
+//	-ready N, -scheduled N   further messages, alive; the ids are $READY1, …
 //	-crowd N      further dead letters
+//	-held N       further messages that the worker "holder" has
+//	-note TEXT    the progress of those
+//	-blocked N    further messages behind one with their ordering key
 func seed(ts *testscript.TestScript, _ bool, args []string) {
 	s := seeding{header: headerFlag{}}
 	fs := flag.NewFlagSet("seed", flag.ContinueOnError)
@@ -60,6 +67,9 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	fs.IntVar(&s.ready, "ready", 0, "")
 	fs.IntVar(&s.scheduled, "scheduled", 0, "")
 	fs.IntVar(&s.crowd, "crowd", 0, "")
+	fs.IntVar(&s.held, "held", 0, "")
+	fs.StringVar(&s.note, "note", "", "")
+	fs.IntVar(&s.blocked, "blocked", 0, "")
 	ts.Check(fs.Parse(args))
 	s.queue, s.payloads = fs.Arg(0), fs.Args()[1:]
 	for i := range s.crowd {
@@ -73,6 +83,14 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	defer func() { ts.Check(c.Close()) }()
 	letters, err := s.sow(ctx, c.Queue(s.queue))
 	ts.Check(err)
+	ids, err := s.hold(ctx, c)
+	ts.Check(err)
+	for i, id := range ids {
+		ts.Setenv("HELD"+strconv.Itoa(i+1), id)
+	}
+	for i, id := range s.living {
+		ts.Setenv("READY"+strconv.Itoa(i+1), id)
+	}
 	for i, l := range letters {
 		ts.Setenv("LETTER"+strconv.Itoa(i+1), l)
 	}
@@ -107,6 +125,32 @@ func (s *seeding) sow(ctx context.Context, q *leanmq.Queue) (letters []string, e
 		letters = append(letters, d.Letter)
 	}
 	return letters, s.addLiving(ctx, q)
+}
+
+// hold sends messages and has a worker that does nothing with them. It returns their
+// ids: $HELD1, $HELD2, …
+func (s *seeding) hold(ctx context.Context, c *leanmq.Client) (ids []string, err error) {
+	q, err := c.Store().Queue(s.queue)
+	if err != nil || s.held == 0 {
+		return nil, err
+	}
+	for i := range s.held {
+		if _, err := c.Queue(s.queue).Send(ctx, fmt.Append(nil, "held ", i)); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := q.Join(ctx, "holder"); err != nil {
+		return nil, err
+	}
+	reader := c.Store().NewReader()
+	defer func() { _ = reader.Close() }()
+	err = reader.Read(ctx, "holder", []*store.Queue{q}, s.held, 0, func(_ int, e store.Entry) { ids = append(ids, e.Entry) })
+	for _, id := range ids {
+		if s.note != "" && err == nil {
+			err = q.SetProgress(ctx, id, unescaped(s.note), time.Hour)
+		}
+	}
+	return ids, err
 }
 
 // reject lets a worker give up what is in the queue, in order.
@@ -151,7 +195,14 @@ func (s *seeding) reject(ctx context.Context, q *leanmq.Queue) error {
 
 func (s *seeding) addLiving(ctx context.Context, q *leanmq.Queue) error {
 	for range s.ready {
-		if _, err := q.Send(ctx, []byte("ready")); err != nil {
+		id, err := q.Send(ctx, []byte("ready"))
+		if err != nil {
+			return err
+		}
+		s.living = append(s.living, id)
+	}
+	for range s.blocked + min(s.blocked, 1) {
+		if _, err := q.Send(ctx, []byte("in order"), leanmq.OrderingKey("k")); err != nil {
 			return err
 		}
 	}

@@ -2,42 +2,53 @@ package store
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// cancelFor is how long a message is kept from being handled after a Cancel that
-// did not find it.
-const cancelFor = 24 * time.Hour
+// CancelFor is how long a message is kept from being handled after a Cancel that
+// could not remove it.
+const CancelFor = 24 * time.Hour
 
-// Cancel removes a message that waits, or marks its id. It reports whether it was
-// removed.
-func (q *Queue) Cancel(ctx context.Context, id string) (removed bool, err error) {
-	v, err := q.s.eval(ctx, cancelScript, q.scope(q.Delayed, q.Bodies, q.Canceled),
-		group, id, cancelFor.Milliseconds(), q.s.keys.Notices(), q.Name)
-	return integer(v) == 1, err
+// Canceled is what came of a Cancel.
+type Canceled struct {
+	Removed bool // else its id is marked
+	// Who waits for a reply to what was removed; "" is nobody.
+	Inbox, Correlation string
 }
 
-// CanceledIDs returns the marked ids, nil when there are none.
-func (q *Queue) CanceledIDs(ctx context.Context) (map[string]struct{}, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "ZRANGE", q.Canceled, 0, -1)
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
+// Cancel removes a message that waits, or marks its id. Safe to repeat: the second
+// one marks.
+func (q *Queue) Cancel(ctx context.Context, id string) (Canceled, error) {
+	reply, err := q.s.list(ctx, cancelScript, q.scope(q.Delayed, q.Bodies, q.Canceled),
+		group, id, CancelFor.Milliseconds(), q.s.keys.Notices(), q.Name)
+	if err != nil || len(reply) < 3 {
+		return Canceled{}, err
 	}
-	ids, err := cmd.Result()
-	if err != nil || len(ids) == 0 {
-		return nil, classify(err)
-	}
-	marked := make(map[string]struct{}, len(ids))
-	for _, id := range ids {
-		marked[id] = struct{}{}
-	}
-	return marked, nil
+	inbox, _ := reply[1].(string)
+	correlation, _ := reply[2].(string)
+	return Canceled{true, inbox, correlation}, nil
 }
 
-// Uncancel forgets the mark of a message that is gone.
-func (q *Queue) Uncancel(ctx context.Context, id string) error {
-	_, err := q.s.count(ctx, "ZREM", q.Canceled, id)
-	return err
+// Marks returns the ids that were marked at since (ms) or later, and when, and how
+// many are marked in all.
+func (q *Queue) Marks(ctx context.Context, since int64) (at map[string]int64, all int, err error) {
+	found := redis.NewZSliceCmd(ctx, "ZRANGEBYSCORE", q.Canceled, strconv.FormatInt(since, 10), "+inf", "WITHSCORES")
+	count := redis.NewIntCmd(ctx, "ZCARD", q.Canceled)
+	if err := q.s.pipe.doAll(ctx, []redis.Cmder{found, count}); err != nil {
+		return nil, 0, classify(err)
+	}
+	if err := found.Err(); err != nil {
+		return nil, 0, classify(err)
+	}
+	for _, z := range found.Val() {
+		if at == nil {
+			at = make(map[string]int64, len(found.Val()))
+		}
+		id, _ := z.Member.(string)
+		at[id] = int64(z.Score)
+	}
+	return at, int(count.Val()), classify(count.Err())
 }

@@ -40,6 +40,18 @@ func (r *Reply) xadd(ctx context.Context) *redis.StringCmd {
 	return redis.NewStringCmd(ctx, args...)
 }
 
+// Answer sends a reply by itself. Nothing happens when the inbox is gone.
+func (s *Store) Answer(ctx context.Context, r Reply) error {
+	cmd := r.xadd(ctx)
+	if err := s.pipe.do(ctx, cmd); err != nil {
+		return classify(err)
+	}
+	if err := cmd.Err(); !errors.Is(err, redis.Nil) {
+		return classify(err)
+	}
+	return nil
+}
+
 // Inbox is the reply stream of one instance. It lives as long as its lease is
 // renewed.
 type Inbox struct {

@@ -90,6 +90,9 @@ func (c *counting) info() (Info, error) {
 	if p := c.pending.Val(); p != nil {
 		// What was handed back waits for a worker.
 		info.InFlight = p.Count - p.Consumers[released]
+		if p.Consumers[released] > 0 {
+			info.Consumers--
+		}
 	}
 	info.Ready = max(c.length.Val()-info.InFlight, 0)
 	info.Scheduled, info.Dead = max(c.delayed.Val()-c.ticks.Val(), 0), c.dead.Val()

@@ -37,7 +37,7 @@ type QueueKeys struct {
 	Order    string // hash of the ordering keys that have a message under way
 	Unique   string // hash of message ids by unique key
 	Rate     string // when the rate limit grants the next message, in µs
-	Canceled string // zset of message ids by the time in ms until which they are canceled
+	Canceled string // zset of canceled message ids by the time in ms of the cancel
 }
 
 // Queue returns the keys of the queue called name: "name", or "tag:name" for

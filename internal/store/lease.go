@@ -96,6 +96,14 @@ func (q *Queue) HandBack(ctx context.Context, consumer string, ids []string) (n 
 	return n, nil
 }
 
+// HandBackLapsed hands back messages whose lease has run out, whoever owns them.
+// Safe to repeat.
+func (q *Queue) HandBackLapsed(ctx context.Context, lease time.Duration) (n int, err error) {
+	v, err := q.s.eval(ctx, lapseScript, []string{q.Stream, q.Workers},
+		group, lease.Milliseconds(), releasedIdle.Milliseconds(), maxScriptItems)
+	return int(integer(v)), err
+}
+
 // releasedIdle is the idle time given to what is handed back: longer than any
 // lease, so that the next reclaim takes it.
 const releasedIdle = 365 * 24 * time.Hour

@@ -58,6 +58,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 	add("renew", holding, x.renew)
 	add("reclaim", flying, x.reclaim)
 	add("hand back", holding, x.handBack)
+	add("hand back lapsed", flying, x.lapse)
 	add("release", flying, x.release)
 	add("promote", func() bool { return len(x.m.delayed) > 0 }, x.promote)
 	add("requeue", dead, x.requeue)

@@ -16,12 +16,10 @@ func (x *machine) settle(t *rapid.T) step {
 	h, level, some := x.holder(t)
 	var texts []string
 	st := store.Settlement{}
-	var marks []string
 	for _, o := range some {
 		verdict := drawOne(t, []string{"done", "retry now", "retry in an hour", "dead", "dead"})
 		if x.m.canceled[o.id] {
 			verdict = "done" // dropped, as its worker would
-			marks = append(marks, o.id)
 		}
 		judge(&st, o, verdict, x.m.canceled[o.id])
 		texts = append(texts, o.name+" "+verdict)
@@ -31,10 +29,6 @@ func (x *machine) settle(t *rapid.T) step {
 		h.last = &settling{level, st, text}
 		h.forget(some)
 		x.settled(h)
-		for _, id := range marks {
-			x.noError(x.q.Uncancel(x.ctx, id))
-			delete(x.m.canceled, id)
-		}
 	}}
 }
 
@@ -155,6 +149,16 @@ func (x *machine) handBack(t *rapid.T) step {
 		x.noError(err)
 		x.same("handed back", n, len(want))
 		x.m.handBack(want)
+	}}
+}
+
+// lapse is what a worker of a paused queue does with leases that have run out.
+func (x *machine) lapse(t *rapid.T) step {
+	level := drawOne(t, x.levels())
+	return step{fmt.Sprintf("level %d", level), func() {
+		n, err := x.q.Level(level).HandBackLapsed(x.ctx, 0)
+		x.noError(err)
+		x.same("handed back", n, x.m.lapse(level))
 	}}
 }
 

@@ -196,17 +196,12 @@ func (m *model) info() store.Info {
 		Consumers: int64(len(m.consumers[0])), Paused: m.paused,
 		Exists: m.levels != "" || len(m.consumers[0]) > 0 || m.based,
 	}
-	back := map[int]bool{}
 	for _, x := range m.in(isReady, isInFlight) {
 		if x.place == isReady || x.owner == "released" {
 			i.Ready++
-			back[x.level] = back[x.level] || x.owner == "released"
 		} else {
 			i.InFlight++
 		}
-	}
-	if back[0] {
-		i.Consumers++
 	}
 	i.Exists = i.Exists || i.Scheduled+i.Dead > 0
 	return i

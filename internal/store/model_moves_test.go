@@ -204,6 +204,7 @@ func (m *model) settle(level int, w string, st *store.Settlement) (lost []string
 			if f.Counter != "" {
 				status = f.Counter
 				m.counted[f.Counter]++
+				delete(m.canceled, x.id) // the only counter that is used here
 			}
 			m.end(x, isGone, status, f.Result)
 		})
@@ -238,9 +239,8 @@ func (m *model) reclaim(level int, w string, n, most int) (got []*msg, buried in
 		}
 	}
 	for _, x := range stale {
-		if epoch := m.epochs[x.owner]; epoch != "" && x.owner != w {
-			at, _ := strconv.ParseInt(epoch, 10, 64)
-			m.epochs[x.owner] = strconv.FormatInt(at+1, 10)
+		if x.owner != w {
+			m.bump(x.owner)
 		}
 		if most > 0 && x.deliveries >= most {
 			m.bury(x, "crashed", fmt.Sprintf("delivered %d times without being settled, last to %s", x.deliveries, x.owner), x.attempts)
@@ -252,6 +252,29 @@ func (m *model) reclaim(level int, w string, n, most int) (got []*msg, buried in
 		got = append(got, x)
 	}
 	return got, buried
+}
+
+// lapse hands back what workers have, without taking it over.
+func (m *model) lapse(level int) (n int) {
+	for _, w := range slices.Sorted(maps.Keys(m.consumers[level])) {
+		owned := m.owned(level, w)
+		if len(owned) > 0 {
+			m.bump(w)
+		}
+		for _, x := range owned {
+			x.owner = "released"
+		}
+		n += len(owned)
+	}
+	return n
+}
+
+// bump changes a worker's epoch: something is taken from it.
+func (m *model) bump(w string) {
+	if epoch := m.epochs[w]; epoch != "" {
+		at, _ := strconv.ParseInt(epoch, 10, 64)
+		m.epochs[w] = strconv.FormatInt(at+1, 10)
+	}
 }
 
 func (m *model) handBack(xs []*msg) {
@@ -297,7 +320,7 @@ func (m *model) cancel(id string) bool {
 	}
 	for _, level := range slices.Sorted(maps.Keys(m.streams)) {
 		for _, x := range m.streams[level] {
-			if x.id == id && !x.hasID && x.place == isReady {
+			if x.id == id && !x.hasID && (x.place == isReady || x.owner == "released") {
 				m.leave(x)
 				return end(x)
 			}

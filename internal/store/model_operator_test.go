@@ -71,12 +71,12 @@ func (x *machine) cancel(t *rapid.T) step {
 		id, text = "unknown", "an unknown id"
 	}
 	return step{text, func() {
-		removed, err := x.q.Cancel(x.ctx, id)
+		out, err := x.q.Cancel(x.ctx, id)
 		x.noError(err)
-		x.same("removed", removed, x.m.cancel(id))
-		marked, err := x.q.CanceledIDs(x.ctx)
+		x.same("removed", out.Removed, x.m.cancel(id))
+		marks, all, err := x.q.Marks(x.ctx, 0)
 		x.noError(err)
-		x.same("marked", len(marked), len(x.m.canceled))
+		x.same("marked", fmt.Sprint(len(marks), all), fmt.Sprint(len(x.m.canceled), len(x.m.canceled)))
 	}}
 }
 

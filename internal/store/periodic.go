@@ -21,6 +21,7 @@ type Periodic struct {
 	Zone    string        // that Cron is meant in
 	Missed  string        // what becomes of missed ticks
 	Message Envelope      // what each tick sends
+	Stored  *Envelope     // the message as it is stored, if not as it is: sealed anew each time
 }
 
 // PeriodicState is a periodic job as it is now.
@@ -70,6 +71,9 @@ func (p *Periodic) definition() (args []any) {
 		"b", packFields(p.Message.appendFields(nil)),
 	}
 	sum := sha256.Sum256([]byte(Pack(fields...)))
+	if p.Stored != nil {
+		fields[len(fields)-1] = packFields(p.Stored.appendFields(nil))
+	}
 	args = append(args, "r", hex.EncodeToString(sum[:16]))
 	for _, f := range fields {
 		args = append(args, f)

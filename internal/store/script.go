@@ -38,6 +38,7 @@ var (
 	controlScript = newScript("control")
 	takeScript    = newScript("take")
 	cancelScript  = newScript("cancel")
+	lapseScript   = newScript("lapse")
 	removeScript  = newScript("remove")
 	routesScript  = newScript("publish_routes")
 

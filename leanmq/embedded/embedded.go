@@ -24,6 +24,7 @@ type Server struct {
 	stop  chan struct{}
 	clock sync.WaitGroup
 	close sync.Once
+	stand *standing // nil: the clock runs
 }
 
 // Start starts an empty store that the caller closes.

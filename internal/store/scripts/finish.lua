@@ -4,7 +4,8 @@
 -- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta
 -- ARGV  1 group, 2 consumer, 3… for each: entry, the epoch it believes in (see
 --       done.lua), id, ordering key, unique key, ms to keep its result for, the
---       result, the counter in meta that it counts for ("" = none, for each)
+--       result, the counter in meta that it counts for and whose name says how it
+--       ended ("" = none, for each)
 -- Returns {epoch now or "", entry that was lost, …}
 local q = queue(3)
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
@@ -15,9 +16,10 @@ for i = 3, #ARGV, 8 do
     result[#result + 1] = entry
   elseif redis.call('XACK', KEYS[1], ARGV[1], entry) == 1 then -- 0: done before, the reply was lost
     redis.call('XDEL', KEYS[1], entry)
-    finish(q, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
-      ARGV[i + 7] ~= '' and ARGV[i + 7] or 'done', ARGV[i + 6])
-    if ARGV[i + 7] ~= '' then redis.call('HINCRBY', q.meta, ARGV[i + 7], 1) end
+    local id, counter = ARGV[i + 2], ARGV[i + 7]
+    finish(q, id, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], counter ~= '' and counter or 'done', ARGV[i + 6])
+    if counter ~= '' then redis.call('HINCRBY', q.meta, counter, 1) end
+    if counter == 'canceled' then redis.call('ZREM', q.base .. ':canceled', id) end
   end
 end
 return result

@@ -173,8 +173,9 @@ end
 -- What scripts know of a queue beyond the stream at hand, from four of their
 -- KEYS: base (the stream of normal priority), order, unique, meta. Further names
 -- are built here as in keys.go: levels base:p<n>, lanes order:<key>, results
--- base:result:<id>, periodic jobs base:periodic. They share the hash tag, so they
--- are in the same slot.
+-- base:result:<id>, progress base:progress:<id>, periodic jobs base:periodic, marks
+-- of canceled messages base:canceled. They share the hash tag, so they are in the
+-- same slot.
 local function queue(at)
   local base = KEYS[at]
   return {base = base, order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3], periodic = base .. ':periodic'}
@@ -215,6 +216,7 @@ local function finish(q, id, key, unique, keep, status, result)
     redis.call('SET', q.base .. ':result:' .. id, pack({status, int(now_ms()), result}), 'PX', keep)
     redis.call('PUBLISH', q.base .. ':results', id)
   end
+  redis.call('DEL', q.base .. ':progress:' .. id)
   if unique and unique ~= '' and redis.call('HGET', q.unique, unique) == id then
     redis.call('HDEL', q.unique, unique)
   end
@@ -226,17 +228,31 @@ local function finish_fields(q, id, fields, status, result)
   finish(q, id_of(fields, id), get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
--- Removes a scheduled message for good and reports whether there was one.
+-- Ends a message that was canceled.
+local function canceled(q, id, fields)
+  finish_fields(q, id, fields, 'canceled', '')
+  redis.call('HINCRBY', q.meta, 'canceled', 1)
+end
+
+-- Removes a scheduled message for good and returns its fields, or nil when there was
+-- none.
 local function cancel_scheduled(q, delayed, bodies, id)
   local fields = scheduled(bodies, id)
-  if not fields then return false end
+  if not fields then return nil end
   redis.call('ZREM', delayed, id)
   redis.call('HDEL', bodies, id)
   -- What was never tried has no place yet among those with its ordering key.
   if not get(fields, 'a') then fields = amend(fields, {}, {k = true}) end
-  finish_fields(q, id, fields, 'canceled', '')
-  redis.call('HINCRBY', q.meta, 'canceled', 1)
-  return true
+  canceled(q, id, fields)
+  return fields
+end
+
+-- Removes the consumer that has what was handed back (release.lua), which is no
+-- worker, when it has nothing any more.
+local function forget_released(stream, group)
+  if #redis.call('XPENDING', stream, group, '-', '+', 1, 'released') == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', stream, group, 'released')
+  end
 end
 
 -- How many messages wait in the queue, in whatever state.

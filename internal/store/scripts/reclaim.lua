@@ -31,8 +31,5 @@ for _, p in ipairs(stale) do
     result[#result + 1] = {id, fields, deliveries + 1}
   end
 end
--- What was handed back is taken: the one who held it (release.lua) is no worker.
-if released and #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, 'released') == 0 then
-  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], 'released')
-end
+if released then forget_released(KEYS[1], ARGV[1]) end
 return result

@@ -1,0 +1,469 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// consumeBatches is consume for batches.
+func consumeBatches(t testing.TB, q *leanmq.Queue, size int, wait time.Duration, h leanmq.BatchHandler, opts ...leanmq.ConsumeOption) *consumer {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
+	go func() { c.result <- q.ConsumeBatches(ctx, size, wait, h, opts...) }()
+	t.Cleanup(func() { _ = c.stop() })
+	return c
+}
+
+// batchRecord notes the batches that a handler sees.
+type batchRecord struct {
+	record
+	sizes []int
+}
+
+func (r *batchRecord) done(_ context.Context, batch []*leanmq.Message) []error {
+	r.note(batch)
+	return nil
+}
+
+func (r *batchRecord) note(batch []*leanmq.Message) {
+	for _, m := range batch {
+		r.add(m)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sizes = append(r.sizes, len(batch))
+}
+
+func (r *batchRecord) batches() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.sizes)
+}
+
+func sendMany(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.SendOption) {
+	t.Helper()
+	var payloads [][]byte
+	for i := range n {
+		payloads = append(payloads, fmt.Append(nil, i))
+	}
+	if _, err := q.SendMany(t.Context(), payloads, opts...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBatchIsHandledWhenItIsFull(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got batchRecord
+		consumeBatches(t, open(t, url).Queue("q"), 5, time.Hour, got.done, leanmq.Concurrency(2))
+		sendMany(t, q, 3)
+		eventually(t, "it collects", func() bool { return info(t, q).InFlight == 3 })
+		if got.count() != 0 {
+			t.Error("a batch was handled before it was full")
+		}
+		sendMany(t, q, 12)
+		got.wait(t, 15)
+		if b := got.batches(); !slices.Equal(b, []int{5, 5, 5}) {
+			t.Errorf("batches of %v", b)
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestBatchIsHandledWhenItsTimeIsUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, open func() *leanmq.Client) {
+		mq := open()
+		defer func() { _ = mq.Close() }()
+		q := mq.Queue("q")
+		type batch struct {
+			n     int
+			after time.Duration
+		}
+		var mu sync.Mutex
+		var got []batch
+		start := time.Now()
+		ctx, stop := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			err := q.ConsumeBatches(ctx, 100, 10*time.Second, func(_ context.Context, b []*leanmq.Message) []error {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, batch{len(b), time.Since(start)})
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		start = time.Now()
+		for range 3 { // at 0, 4 s and 8 s; what comes at 12 s is too late
+			sendMany(t, q, 2)
+			time.Sleep(4 * time.Second)
+		}
+		sendMany(t, q, 1)
+		time.Sleep(time.Minute)
+		stop()
+		wg.Wait()
+		if len(got) != 2 || got[0].n != 6 || got[1].n != 1 {
+			t.Fatalf("batches: %v", got)
+		}
+		for i, want := range []time.Duration{10 * time.Second, 22 * time.Second} {
+			if late := got[i].after - want; late < 0 || late > 100*time.Millisecond {
+				t.Errorf("batch %d came after %v, want %v", i, got[i].after, want)
+			}
+		}
+	})
+}
+
+func TestBatchWithoutWaitingIsWhatIsThere(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got batchRecord
+		began, goOn := make(chan bool, 1), make(chan bool)
+		var once sync.Once
+		consumeBatches(t, open(t, url).Queue("q"), 10, 0, func(ctx context.Context, b []*leanmq.Message) []error {
+			once.Do(func() {
+				began <- true
+				<-goOn
+			})
+			return got.done(ctx, b)
+		}, leanmq.Concurrency(1))
+		send(t, q, "alone")
+		receive(t, "a batch of what is there", began)
+		sendMany(t, q, 12)
+		eventually(t, "it holds what its workers can take", func() bool { return info(t, q).InFlight == 10 })
+		close(goOn)
+		got.wait(t, 13)
+		becomesEmpty(t, q)
+		if b := got.batches(); b[0] != 1 || slices.Max(b) > 10 || len(b) > 6 {
+			t.Errorf("batches of %v", b)
+		}
+	})
+}
+
+func TestMessagesOfABatchAreSettledOneByOne(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("q")
+		var got batchRecord
+		handler := func(_ context.Context, batch []*leanmq.Message) []error {
+			got.note(batch)
+			errs := make([]error, len(batch))
+			for i, m := range batch {
+				m.SetResult(m.Payload)
+				switch {
+				case m.Attempt > 1: // done
+				case m.ID == "retry":
+					errs[i] = errors.New("not yet")
+				case m.ID == "reject":
+					errs[i] = leanmq.Reject(errors.New("no good"))
+				case m.ID == "retry after":
+					errs[i] = leanmq.RetryAfter(time.Millisecond, nil)
+				case m.WantsReply():
+					m.Reply(leanmq.Reply{Status: 202, Payload: []byte("for " + m.ID)})
+				}
+			}
+			return errs
+		}
+		for _, id := range []string{"done", "retry", "reject", "retry after"} {
+			send(t, q, id, leanmq.ID(id), keep)
+		}
+		in, err := mq.OpenInbox(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = in.Close() }()
+		var requests sync.WaitGroup
+		for _, id := range []string{"ask 1", "ask 2"} {
+			requests.Go(func() {
+				r, err := in.Request(context.Background(), q, nil, leanmq.ID(id))
+				if err != nil || r.Status != 202 || string(r.Payload) != "for "+id {
+					t.Errorf("%s: %+v, %v", id, r, err)
+				}
+			})
+		}
+		eventually(t, "all of them", func() bool { return info(t, q).Ready == 6 })
+		consumeBatches(t, open(t, url).Queue("q"), 6, 50*time.Millisecond, handler, quick)
+		requests.Wait()
+		got.wait(t, 8)
+		if letter := oneDead(t, q); letter.Message.ID != "reject" || letter.Error != "no good" {
+			t.Errorf("%+v", letter)
+		}
+		if b := got.batches(); b[0] != 6 {
+			t.Errorf("batches of %v", b)
+		}
+		for _, id := range []string{"done", "retry", "retry after"} {
+			if o := receive(t, "a result", await(q, id)); o.err != nil || string(o.result.Payload) != id {
+				t.Errorf("%+v, %v", o.result, o.err)
+			}
+		}
+		attempts := map[string]int{}
+		for _, s := range got.list() {
+			attempts[s.ID] = max(attempts[s.ID], s.Attempt)
+		}
+		for id, want := range map[string]int{"done": 1, "retry": 2, "reject": 1, "retry after": 2} {
+			if attempts[id] != want {
+				t.Errorf("%s: %d attempts", id, attempts[id])
+			}
+		}
+	})
+}
+
+func TestBatchThatFailsFailsAllOfIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fail func([]*leanmq.Message) []error
+		want string
+	}{
+		"wrong length": {
+			func(b []*leanmq.Message) []error { return make([]error, len(b)+1) },
+			"batch handler returned 4 errors for 3 messages",
+		},
+		"empty": {
+			func([]*leanmq.Message) []error { return []error{} },
+			"batch handler returned 0 errors for 3 messages",
+		},
+		"panic": {func([]*leanmq.Message) []error { panic("out of paper") }, "panic: out of paper"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				q := open(t, url).Queue("q")
+				sendMany(t, q, 3)
+				var runs atomic.Int64
+				consumeBatches(t, q, 3, time.Hour, func(_ context.Context, b []*leanmq.Message) []error {
+					runs.Add(1)
+					return tt.fail(b)
+				}, leanmq.Retry(leanmq.RetryPolicy{MaxAttempts: 2, MinBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond}))
+				eventually(t, "all are dead", func() bool { return info(t, q).Dead == 3 })
+				for _, letter := range deadLetters(t, q) {
+					if !strings.HasPrefix(letter.Error, tt.want) || letter.Reason != leanmq.ReasonExhausted {
+						t.Errorf("%+v", letter)
+					}
+				}
+				if n := runs.Load(); n != 2 {
+					t.Errorf("%d batches", n)
+				}
+			})
+		})
+	}
+}
+
+func TestConsumerThatCollectsStopsAtOnce(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got batchRecord
+		var took []time.Duration
+		for range 5 {
+			c := consumeBatches(t, open(t, url).Queue("q"), 10, time.Hour, got.done)
+			if info(t, q).Ready == 0 {
+				sendMany(t, q, 3)
+			}
+			eventually(t, "it collects", func() bool { return info(t, q).InFlight == 3 })
+			begin := time.Now()
+			if err := c.stop(); err != nil {
+				t.Error(err)
+			}
+			took = append(took, time.Since(begin))
+			if i := info(t, q); i.Ready != 3 || i.InFlight != 0 {
+				t.Errorf("%+v, want 3 ready", i)
+			}
+		}
+		if m := median(took); m > slack*50*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		consumeBatches(t, q, 3, time.Hour, got.done)
+		for _, s := range got.wait(t, 3) {
+			if s.Deliveries != 1 {
+				t.Errorf("delivery %d", s.Deliveries)
+			}
+		}
+	})
+}
+
+func TestPauseEndsTheCollectingOfABatch(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got batchRecord
+		consumeBatches(t, open(t, url).Queue("q"), 4, time.Hour, got.done)
+		sendMany(t, q, 3)
+		eventually(t, "it collects", func() bool { return info(t, q).InFlight == 3 })
+		pause(t, q)
+		eventually(t, "they are handed back", func() bool { return info(t, q).InFlight == 0 })
+		sendMany(t, q, 1)
+		time.Sleep(30 * time.Millisecond) // there is nothing to wait for
+		if got.count() != 0 {
+			t.Error("handled while paused")
+		}
+		resume(t, q)
+		got.wait(t, 4)
+		if b := got.batches(); !slices.Equal(b, []int{4}) {
+			t.Errorf("batches of %v", b)
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestLeasesOfABatchAreRenewedWhileItRuns(t *testing.T) {
+	inBubble(t, func(t *testing.T, open func() *leanmq.Client) {
+		mq, other := open(), open()
+		defer func() { _, _ = mq.Close(), other.Close() }()
+		var runs atomic.Int64
+		slow := func(ctx context.Context, b []*leanmq.Message) []error {
+			runs.Add(int64(len(b)))
+			time.Sleep(2 * time.Minute) // four leases
+			if ctx.Err() != nil {
+				t.Error(context.Cause(ctx))
+			}
+			return nil
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		for _, c := range []*leanmq.Client{mq, other} {
+			wg.Go(func() {
+				if err := c.Queue("q").ConsumeBatches(ctx, 600, 5*time.Second, slow); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		sendMany(t, mq.Queue("q"), 20)
+		time.Sleep(3 * time.Minute)
+		stop()
+		wg.Wait()
+		if n := runs.Load(); n != 20 {
+			t.Errorf("%d messages were handled, want each of 20 once", n)
+		}
+	})
+}
+
+// What happens to one message of a batch does not touch the others.
+func TestBatchOutlivesTheLossOfSomeOfItsMessages(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		began, goOn := make(chan bool, 1), make(chan bool)
+		cause := make(chan error, 1)
+		mq := open(t, url)
+		consumeBatches(t, mq.Queue("q"), 4, 200*time.Millisecond, func(ctx context.Context, b []*leanmq.Message) []error {
+			if len(b) < 4 {
+				return nil
+			}
+			began <- true
+			<-goOn
+			cause <- context.Cause(ctx)
+			errs := make([]error, len(b))
+			for i := range errs {
+				errs[i] = leanmq.Reject(errors.New("rejected"))
+			}
+			return errs
+		}, leanmq.Lease(300*time.Millisecond), leanmq.Concurrency(1))
+		lost := send(t, q, "lost")
+		send(t, q, "canceled", leanmq.ID("canceled"))
+		send(t, q, "expires", leanmq.ID("expires"), leanmq.TTL(2*time.Second))
+		send(t, q, "stays", leanmq.ID("stays"))
+		receive(t, "a batch", began)
+		raw := rawClient(t, url)
+		if err := raw.XDel(t.Context(), "leanmq:{q}:q", lost).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := raw.XAck(t.Context(), "leanmq:{q}:q", "leanmq", lost).Err(); err != nil {
+			t.Fatal(err)
+		}
+		cancel(t, q, "canceled", false)
+		time.Sleep(2100 * time.Millisecond) // the time to live of one, and several renewals
+		close(goOn)
+		if err := receive(t, "the batch's context", cause); err != nil {
+			t.Errorf("it ended: %v", err)
+		}
+		if letter := oneDead(t, q); letter.Message.ID != "stays" {
+			t.Errorf("%+v", letter)
+		}
+		eventually(t, "nothing else is left", func() bool {
+			i := info(t, q)
+			return i.Ready+i.InFlight+i.Scheduled == 0 && i.Dead == 1 && i.Canceled == 1
+		})
+	})
+}
+
+func TestContextOfABatchEndsWithItsLastMessage(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		began := make(chan bool, 1)
+		cause := make(chan error, 1)
+		consumeBatches(t, open(t, url).Queue("q"), 2, time.Hour, func(ctx context.Context, b []*leanmq.Message) []error {
+			began <- true
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
+			return []error{ctx.Err(), ctx.Err()}
+		})
+		send(t, q, "1", leanmq.ID("1"))
+		send(t, q, "2", leanmq.ID("2"))
+		receive(t, "a batch", began)
+		cancel(t, q, "1", false)
+		select {
+		case err := <-cause:
+			t.Fatalf("it ended with the first of them: %v", err)
+		case <-time.After(100 * time.Millisecond): // there is nothing to wait for
+		}
+		cancel(t, q, "2", false)
+		if err := receive(t, "the batch's context", cause); !errors.Is(err, leanmq.ErrCanceled) {
+			t.Error(err)
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestProcessHoldsAsManyMessagesAsItsBatchesTake(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.Urgent}
+		for _, l := range levels {
+			sendMany(t, q, 10, leanmq.Priority(l))
+		}
+		var running, most atomic.Int64
+		goOn := make(chan bool)
+		var got batchRecord
+		consumeBatches(t, open(t, url).Queue("q"), 5, 10*time.Millisecond, func(ctx context.Context, b []*leanmq.Message) []error {
+			n := running.Add(1)
+			most.Store(max(n, most.Load()))
+			<-goOn
+			running.Add(-1)
+			return got.done(ctx, b)
+		}, leanmq.Concurrency(2))
+		eventually(t, "both work", func() bool { return running.Load() == 2 })
+		time.Sleep(100 * time.Millisecond) // there is nothing to wait for
+		// More urgent ones come beside less urgent ones that are held.
+		if n := info(t, q).InFlight; n < 10 || n > 3*10 {
+			t.Errorf("%d in flight, want 10 for 2 workers, and no more of each level", n)
+		}
+		close(goOn)
+		got.wait(t, 30)
+		becomesEmpty(t, q)
+		if most.Load() != 2 || slices.Max(got.batches()) > 5 {
+			t.Errorf("%d at once, batches of %v", most.Load(), got.batches())
+		}
+	})
+}
+
+func TestConsumeBatchesRefuses(t *testing.T) {
+	q := open(t, "mem://").Queue("q")
+	h := func(context.Context, []*leanmq.Message) []error { return nil }
+	for _, size := range []int{0, 10001} {
+		isInvalid(t, q.ConsumeBatches(t.Context(), size, 0, h), "size")
+	}
+	for _, wait := range []time.Duration{-1, time.Hour + 1} {
+		isInvalid(t, q.ConsumeBatches(t.Context(), 1, wait, h), "wait")
+	}
+	isInvalid(t, q.ConsumeBatches(t.Context(), 1, 0, nil), "handler")
+	isInvalid(t, q.ConsumeBatches(t.Context(), 1, 0, h, leanmq.Concurrency(0)), "Concurrency")
+}

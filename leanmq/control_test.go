@@ -1,0 +1,405 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+func pause(t testing.TB, q *leanmq.Queue) {
+	t.Helper()
+	if err := q.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func resume(t testing.TB, q *leanmq.Queue) {
+	t.Helper()
+	if err := q.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fetching is the ways in which consumers get their messages.
+var fetching = map[string][]leanmq.ConsumeOption{
+	"together": nil,
+	"limited":  {leanmq.LimitTo(leanmq.Limits{Running: 1000})},
+}
+
+// gate is a handler whose runs wait until they are let go.
+type gate struct {
+	record
+	began  chan string
+	letOff chan struct{}
+}
+
+func newGate() *gate { return &gate{began: make(chan string, 1000), letOff: make(chan struct{})} }
+
+func (g *gate) handle(_ context.Context, m *leanmq.Message) error {
+	g.began <- string(m.Payload)
+	<-g.letOff
+	g.add(m)
+	return nil
+}
+
+func TestPauseLetsRunningHandlersFinishAndHandsBackTheRest(t *testing.T) {
+	for name, opts := range fetching {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				q := open(t, url).Queue("q")
+				g := newGate()
+				for range 2 {
+					// Each holds 2 that run and more that wait for a worker.
+					consume(t, open(t, url).Queue("q"), g.handle, append(opts, leanmq.Concurrency(2))...)
+				}
+				levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
+				for i := range 30 {
+					send(t, q, fmt.Sprint(i), leanmq.Priority(levels[i%3]))
+				}
+				for range 4 {
+					receive(t, "a handler that begins", g.began)
+				}
+				pause(t, q)
+				eventually(t, "only what runs is in flight", func() bool { return info(t, q).InFlight == 4 })
+				if i := info(t, q); !i.Paused || i.Ready != 26 {
+					t.Errorf("%+v, want it paused with 26 ready", i)
+				}
+				close(g.letOff)
+				eventually(t, "nothing is in flight", func() bool { return info(t, q).InFlight == 0 })
+				if i := info(t, q); i.Ready != 26 || g.count() != 4 {
+					t.Errorf("%+v, %d handled: want 26 ready, 4 handled", i, g.count())
+				}
+				resume(t, q)
+				for _, s := range g.wait(t, 30) {
+					if s.Deliveries != 1 || s.Attempt != 1 {
+						t.Errorf("%s: delivery %d, attempt %d", s.Payload, s.Deliveries, s.Attempt)
+					}
+				}
+				becomesEmpty(t, q)
+			})
+		})
+	}
+}
+
+// What a read brings in the moment of the pause, or later, is not handled; what the
+// pause hands back is neither lost nor doubled.
+func TestNothingIsHandledAfterADrain(t *testing.T) {
+	for name, opts := range fetching {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				q := open(t, url).Queue("q")
+				var got record
+				for range 3 {
+					consume(t, open(t, url).Queue("q"), func(_ context.Context, m *leanmq.Message) error {
+						time.Sleep(rand.N(2 * time.Millisecond))
+						got.add(m)
+						return nil
+					}, opts...)
+				}
+				stop := make(chan struct{})
+				var sent atomic.Int64
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						case <-time.After(rand.N(2 * time.Millisecond)):
+							n, err := 5, error(nil)
+							if _, err = q.SendMany(t.Context(), make([][]byte, n)); err != nil {
+								t.Error(err)
+								return
+							}
+							sent.Add(int64(n))
+						}
+					}
+				})
+				for round := range 2 {
+					got.wait(t, got.count()+20)
+					if err := q.Drain(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					n := got.count()
+					time.Sleep(50 * time.Millisecond) // there is nothing to wait for
+					if i := info(t, q); i.InFlight != 0 || got.count() != n {
+						t.Errorf("round %d: %d handled while paused, %+v", round, got.count()-n, i)
+					}
+					resume(t, q)
+				}
+				close(stop)
+				wg.Wait()
+				becomesEmpty(t, q)
+				ids := map[string]bool{}
+				for _, s := range got.wait(t, int(sent.Load())) {
+					if ids[s.ID] || s.Deliveries != 1 {
+						t.Errorf("%s: delivery %d, handled before: %v", s.ID, s.Deliveries, ids[s.ID])
+					}
+					ids[s.ID] = true
+				}
+				if len(ids) != int(sent.Load()) {
+					t.Errorf("%d sent, %d handled", sent.Load(), len(ids))
+				}
+			})
+		})
+	}
+}
+
+func TestPauseIsSeenWithoutItsNotice(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		g := newGate()
+		consume(t, open(t, url).Queue("q"), g.handle, leanmq.Concurrency(1))
+		send(t, q, "1")
+		receive(t, "a handler that begins", g.began)
+		silently := func(cmd ...any) { // as SetPaused does, but for the notice
+			t.Helper()
+			raw := rawClient(t, url)
+			if err := raw.Do(t.Context(), cmd...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := raw.HIncrBy(t.Context(), "leanmq:{q}:q:meta", "@version", 1).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		silently("HSET", "leanmq:{q}:q:meta", "paused", 1)
+		// It holds one message for its worker, and then sees the pause.
+		send(t, q, "2")
+		time.Sleep(1500 * time.Millisecond)
+		close(g.letOff)
+		eventually(t, "nothing is in flight", func() bool { return info(t, q).InFlight == 0 })
+		if g.count() != 1 || info(t, q).Ready != 1 {
+			t.Errorf("%d handled, %+v", g.count(), info(t, q))
+		}
+		silently("HDEL", "leanmq:{q}:q:meta", "paused")
+		g.wait(t, 2)
+	})
+}
+
+func TestPauseHoldsForConsumersThatComeLater(t *testing.T) {
+	for name, opts := range fetching {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				q := open(t, url).Queue("q")
+				pause(t, q)
+				pause(t, q) // twice is fine
+				send(t, q, "x")
+				var got record
+				first := consume(t, open(t, url).Queue("q"), got.done, opts...)
+				consume(t, open(t, url).Queue("q"), got.done, opts...)
+				eventually(t, "consumers", func() bool { return info(t, q).Consumers == 2 })
+				time.Sleep(50 * time.Millisecond) // there is nothing to wait for
+				if got.count() != 0 {
+					t.Error("handled while paused")
+				}
+				if err := first.stop(); err != nil { // stops as at any other time
+					t.Error(err)
+				}
+				resume(t, q)
+				resume(t, q)
+				got.wait(t, 1)
+				becomesEmpty(t, q)
+			})
+		})
+	}
+}
+
+func TestConsumerStopsWhileItsQueueIsPaused(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		g := newGate()
+		c := consume(t, open(t, url).Queue("q"), g.handle, leanmq.Concurrency(1))
+		for i := range 3 {
+			send(t, q, fmt.Sprint(i))
+		}
+		receive(t, "a handler that begins", g.began)
+		pause(t, q)
+		eventually(t, "the pause is seen", func() bool { return info(t, q).InFlight == 1 })
+		c.cancel()
+		close(g.letOff)
+		if err := c.wait(); err != nil {
+			t.Error(err)
+		}
+		if i := info(t, q); i.Ready != 2 || i.InFlight != 0 || i.Consumers != 0 {
+			t.Errorf("%+v, want 2 ready", i)
+		}
+		resume(t, q)
+		consume(t, open(t, url).Queue("q"), g.handle)
+		for _, s := range g.wait(t, 3) {
+			if s.Deliveries != 1 {
+				t.Errorf("%s: delivery %d", s.Payload, s.Deliveries)
+			}
+		}
+	})
+}
+
+func TestFlushEndsAPause(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got record
+		consume(t, open(t, url).Queue("q"), got.done)
+		send(t, q, "1")
+		got.wait(t, 1)
+		if err := q.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := rawClient(t, url).FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		send(t, q, "2")
+		got.wait(t, 2)
+	})
+}
+
+func TestDrainWaitsForHandlersAndNotBeyondItsContext(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		g := newGate()
+		consume(t, open(t, url).Queue("q"), g.handle)
+		send(t, q, "x")
+		receive(t, "a handler that begins", g.began)
+		short, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("enough"))
+		defer cancel()
+		err := q.Drain(short)
+		var where *leanmq.Error
+		if !errors.As(err, &where) || where.Err.Error() != "enough" || !info(t, q).Paused {
+			t.Errorf("%v, paused: %v", err, info(t, q).Paused)
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- q.Drain(context.Background()) }()
+		select {
+		case err := <-drained:
+			t.Errorf("drained while a handler runs: %v", err)
+		case <-time.After(1500 * time.Millisecond): // longer than a drain takes at least
+		}
+		close(g.letOff)
+		if err := receive(t, "the end of the drain", drained); err != nil || g.count() != 1 {
+			t.Errorf("%v, %d handled", err, g.count())
+		}
+	})
+}
+
+// Nobody takes it over while the queue is paused, but it is not handled either.
+func TestDrainPassesByWhatDeadWorkersHad(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		dead, err := q.Puller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = dead.Close() }()
+		send(t, q, "normal")
+		send(t, q, "urgent", leanmq.Priority(leanmq.Urgent))
+		for n := 0; n < 2; {
+			ms, err := dead.Receive(t.Context(), 2) // and nothing is renewed
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(ms)
+		}
+		pause(t, q)
+		var got record
+		consume(t, open(t, url).Queue("q"), got.done, leanmq.Lease(300*time.Millisecond))
+		if err := q.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if i := info(t, q); i.Ready != 2 || i.InFlight != 0 || got.count() != 0 {
+			t.Errorf("%+v, %d handled", i, got.count())
+		}
+		resume(t, q)
+		for _, s := range got.wait(t, 2) {
+			if s.Deliveries != 2 {
+				t.Errorf("%s: delivery %d: the dead worker's one counts", s.Payload, s.Deliveries)
+			}
+		}
+		becomesEmpty(t, q)
+	})
+}
+
+func TestPullerWaitsWhileItsQueueIsPaused(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		p, err := open(t, url).Queue("q").Puller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = p.Close() }()
+		pause(t, q)
+		send(t, q, "x")
+		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if ms, err := p.Receive(short, 1); len(ms) != 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", ms, err)
+		}
+		resume(t, q)
+		ms, err := p.Receive(t.Context(), 1)
+		if err != nil || len(ms) != 1 || ms[0].Deliveries != 1 {
+			t.Fatal(ms, err)
+		}
+		if err := ms[0].Done(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Settings change at any moment of a consumer's life: in its beginning, and while it
+// drains. Whoever fetches for it must be gone with it (TestMain looks for leaks), and
+// its messages go on to the next one.
+func TestConsumersComeAndGoWhileSettingsChange(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		mq := open(t, url)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				var err error
+				switch n % 4 {
+				case 0:
+					err = q.SetLimits(ctx, leanmq.Limits{Running: 3})
+				case 1:
+					err = q.Pause(ctx)
+				case 2:
+					err = q.SetLimits(ctx, leanmq.Limits{})
+				case 3:
+					err = q.Resume(ctx)
+				}
+				if err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+				time.Sleep(rand.N(3 * time.Millisecond))
+			}
+		})
+		var got record
+		sent := 0
+		for range 40 {
+			c := consume(t, mq.Queue("q"), got.done)
+			send(t, q, "x", leanmq.Priority(leanmq.Level(sent%2)))
+			sent++
+			time.Sleep(rand.N(10 * time.Millisecond))
+			begin := time.Now()
+			if err := c.stop(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("it took %v to stop", took)
+			}
+		}
+		cancel()
+		wg.Wait()
+		resume(t, q)
+		consume(t, mq.Queue("q"), got.done)
+		got.wait(t, sent)
+		becomesEmpty(t, q)
+		if got.count() != sent {
+			t.Errorf("%d sent, %d handled", sent, got.count())
+		}
+	})
+}
