@@ -78,27 +78,35 @@ func (p *pool) readyCount() int {
 // workBatches handles batches until no message waits.
 func (p *pool) workBatches() {
 	p.mu.Lock()
+	lost := false
 	for !p.restingLocked() && !p.batches.collecting && p.readyCount() > 0 {
 		p.collectLocked()
 		batch := p.takeBatch()
 		p.employLocked() // for the rest
 		if len(batch) == 0 {
+			lost = true
 			continue
 		}
+		p.running += len(batch)
 		p.mu.Unlock()
 		took := p.handleBatch(batch) / time.Duration(len(batch))
 		p.mu.Lock()
+		p.running -= len(batch)
 		if p.average == 0 {
 			p.average = took
 		}
 		p.average += (took - p.average) / 8
 		for _, m := range batch {
+			lost = lost || m.lost
 			p.settleLocked(m)
 		}
 	}
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
+	if lost {
+		p.poke() // as in work
+	}
 }
 
 // collectLocked waits until a batch is full or its time is up, or nothing is there

@@ -3,7 +3,6 @@ package leanmq_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -50,17 +49,6 @@ func (r *batchRecord) batches() []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.sizes)
-}
-
-func sendMany(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.SendOption) {
-	t.Helper()
-	var payloads [][]byte
-	for i := range n {
-		payloads = append(payloads, fmt.Append(nil, i))
-	}
-	if _, err := q.SendMany(t.Context(), payloads, opts...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestBatchIsHandledWhenItIsFull(t *testing.T) {
@@ -265,11 +253,9 @@ func TestConsumerThatCollectsStopsAtOnce(t *testing.T) {
 		q := open(t, url).Queue("q")
 		var got batchRecord
 		var took []time.Duration
+		sendMany(t, q, 3)
 		for range 5 {
 			c := consumeBatches(t, open(t, url).Queue("q"), 10, time.Hour, got.done)
-			if info(t, q).Ready == 0 {
-				sendMany(t, q, 3)
-			}
 			eventually(t, "it collects", func() bool { return info(t, q).InFlight == 3 })
 			begin := time.Now()
 			if err := c.stop(); err != nil {
@@ -301,17 +287,49 @@ func TestPauseEndsTheCollectingOfABatch(t *testing.T) {
 		eventually(t, "it collects", func() bool { return info(t, q).InFlight == 3 })
 		pause(t, q)
 		eventually(t, "they are handed back", func() bool { return info(t, q).InFlight == 0 })
-		sendMany(t, q, 1)
+		send(t, q, "after them")
 		time.Sleep(30 * time.Millisecond) // there is nothing to wait for
 		if got.count() != 0 {
 			t.Error("handled while paused")
 		}
 		resume(t, q)
 		got.wait(t, 4)
-		if b := got.batches(); !slices.Equal(b, []int{4}) {
-			t.Errorf("batches of %v", b)
+		if b, p := got.batches(), got.payloads(); !slices.Equal(b, []int{4}) || !slices.Equal(p, []string{"0", "1", "2", "after them"}) {
+			t.Errorf("batches of %v: %q", b, p)
 		}
 		becomesEmpty(t, q)
+	})
+}
+
+func TestTimeOfABatchBeginsAnewAfterAPause(t *testing.T) {
+	inBubble(t, func(t *testing.T, open func() *leanmq.Client) {
+		mq := open()
+		defer func() { _ = mq.Close() }()
+		q := mq.Queue("q")
+		var after time.Duration
+		ctx, stop := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		start := time.Now()
+		wg.Go(func() {
+			err := q.ConsumeBatches(ctx, 100, 10*time.Second, func(context.Context, []*leanmq.Message) []error {
+				after = time.Since(start)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		sendMany(t, q, 3)
+		time.Sleep(8 * time.Second)
+		pause(t, q)
+		time.Sleep(time.Second)
+		resume(t, q)
+		time.Sleep(time.Minute)
+		stop()
+		wg.Wait()
+		if after < 19*time.Second || after > 20*time.Second {
+			t.Errorf("it came after %v, want 10 s after the end of the pause", after)
+		}
 	})
 }
 
@@ -369,7 +387,7 @@ func TestBatchOutlivesTheLossOfSomeOfItsMessages(t *testing.T) {
 		}, leanmq.Lease(300*time.Millisecond), leanmq.Concurrency(1))
 		lost := send(t, q, "lost")
 		send(t, q, "canceled", leanmq.ID("canceled"))
-		send(t, q, "expires", leanmq.ID("expires"), leanmq.TTL(2*time.Second))
+		send(t, q, "expires", leanmq.ID("expires"), leanmq.TTL(time.Second))
 		send(t, q, "stays", leanmq.ID("stays"))
 		receive(t, "a batch", began)
 		raw := rawClient(t, url)
@@ -385,13 +403,18 @@ func TestBatchOutlivesTheLossOfSomeOfItsMessages(t *testing.T) {
 		if err := receive(t, "the batch's context", cause); err != nil {
 			t.Errorf("it ended: %v", err)
 		}
-		if letter := oneDead(t, q); letter.Message.ID != "stays" {
-			t.Errorf("%+v", letter)
-		}
-		eventually(t, "nothing else is left", func() bool {
+		eventually(t, "nothing is left", func() bool {
 			i := info(t, q)
-			return i.Ready+i.InFlight+i.Scheduled == 0 && i.Dead == 1 && i.Canceled == 1
+			return i.Ready+i.InFlight+i.Scheduled == 0 && i.Canceled == 1
 		})
+		for _, letter := range deadLetters(t, q) {
+			if letter.Message.ID != "stays" {
+				t.Errorf("dead: %s", letter.Message.ID)
+			}
+		}
+		if n := info(t, q).Dead; n != 1 {
+			t.Errorf("%d dead", n)
+		}
 	})
 }
 

@@ -90,6 +90,14 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if settings.Version == 0 && p.cfg.limits != nil { // flushed away
+		if err := p.setLimits(ctx); err != nil {
+			return err
+		}
+		if settings, err = p.q.sq.Control(ctx); err != nil {
+			return err
+		}
+	}
 	for _, level := range settings.Levels {
 		if err := p.addLevel(ctx, level); err != nil {
 			return err
@@ -130,44 +138,44 @@ func (p *pool) addLevel(ctx context.Context, level int) error {
 	return nil
 }
 
-// fetchWith decides who fetches for the pool: the client's fetcher, or a taker as
-// long as the queue has limits.
+// fetchWith decides who fetches for the pool: the client's fetcher, or a taker while
+// the queue has limits or several levels.
 func (p *pool) fetchWith(l store.Limits) {
-	p.fetching.Lock()
-	defer p.fetching.Unlock()
+	p.switching.Lock() // the drain stops what fetches meanwhile
+	defer p.switching.Unlock()
 	p.mu.Lock()
-	if p.stopping {
-		p.mu.Unlock()
-		return
-	}
-	sources, t := p.sources, p.taker
-	limited := l != store.Limits{}
-	if limited && t == nil {
-		p.taker = newTaker(p)
-	}
-	if !limited {
-		p.taker = nil
-	}
+	sources, old := p.sources, p.taker
+	stopping, special := p.stopping, l != store.Limits{} || len(sources) > 1
 	p.mu.Unlock()
 	switch {
-	case limited && t == nil:
+	case stopping, old != nil && special && len(old.turns.levels) == len(sources):
+		return
+	case old != nil:
+		old.stop()
+	case special:
 		p.fetch.remove(sources)
-		p.taker.start()
-	case !limited:
-		if t != nil {
-			t.stop()
-		}
-		p.fetch.ensure(sources)
+	}
+	var t *taker
+	if special {
+		t = newTaker(p)
+	}
+	p.mu.Lock()
+	p.taker = t
+	p.mu.Unlock()
+	if special {
+		t.start()
+	} else {
+		p.fetch.add(sources[0])
 	}
 }
 
 // stopFetching makes sure that nothing more is delivered.
 func (p *pool) stopFetching() {
 	p.mu.Lock()
-	p.stopping = true // from now on fetchWith leaves it so
+	p.stopping = true
 	p.mu.Unlock()
-	p.fetching.Lock()
-	defer p.fetching.Unlock()
+	p.switching.Lock()
+	defer p.switching.Unlock()
 	p.mu.Lock()
 	t, sources := p.taker, p.sources
 	p.mu.Unlock()

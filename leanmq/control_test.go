@@ -112,9 +112,9 @@ func TestNothingIsHandledAfterADrain(t *testing.T) {
 						select {
 						case <-stop:
 							return
-						case <-time.After(rand.N(2 * time.Millisecond)):
-							n, err := 5, error(nil)
-							if _, err = q.SendMany(t.Context(), make([][]byte, n)); err != nil {
+						case <-time.After(rand.N(20 * time.Millisecond)):
+							const n = 5
+							if _, err := q.SendMany(t.Context(), make([][]byte, n)); err != nil {
 								t.Error(err)
 								return
 							}
@@ -172,7 +172,7 @@ func TestPauseIsSeenWithoutItsNotice(t *testing.T) {
 		silently("HSET", "leanmq:{q}:q:meta", "paused", 1)
 		// It holds one message for its worker, and then sees the pause.
 		send(t, q, "2")
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(3 * time.Second) // longer than it goes without looking
 		close(g.letOff)
 		eventually(t, "nothing is in flight", func() bool { return info(t, q).InFlight == 0 })
 		if g.count() != 1 || info(t, q).Ready != 1 {

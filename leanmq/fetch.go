@@ -47,30 +47,14 @@ func newFetcher(c *Client) *fetcher {
 	return f
 }
 
+// add adds a source unless it is there already.
 func (f *fetcher) add(s *source) {
 	f.mu.Lock()
-	at := len(f.sources)
-	for i, other := range f.sources { // the more urgent level is read first
-		if other.p == s.p && slices.Contains(lessUrgent(s.level), other.level) {
-			at = i
-			break
-		}
+	if !slices.Contains(f.sources, s) {
+		f.sources = append(f.sources, s)
 	}
-	f.sources = slices.Insert(f.sources, at, s)
 	f.mu.Unlock()
 	f.poke(s)
-}
-
-// ensure adds those of the sources that are not there yet.
-func (f *fetcher) ensure(sources []*source) {
-	for _, s := range sources {
-		f.mu.Lock()
-		there := slices.Contains(f.sources, s)
-		f.mu.Unlock()
-		if !there {
-			f.add(s)
-		}
-	}
 }
 
 // remove makes sure that nothing more is delivered from these sources.

@@ -138,7 +138,7 @@ func (p *pool) takeOver(ctx context.Context) {
 		return
 	}
 	p.owed.Store(true)
-	for _, s := range p.levels() {
+	for _, s := range mostUrgentFirst(p.levels()) {
 		if !p.takeOverLevel(ctx, s) {
 			return // the next tick tries again
 		}

@@ -56,7 +56,8 @@ func (q *Queue) levels(ctx context.Context) ([]*store.Queue, error) {
 // takes the most urgent message there is, see [Weights].
 //
 // Levels are streams of their own that consumers learn of by themselves; a queue
-// that uses only the normal one pays nothing for the others.
+// that uses only the normal one pays nothing for the others. A consumer of several
+// levels has a connection of its own to wait on.
 func Priority(l Level) SendOption {
 	return func(c *sendConfig) {
 		level, ok := wire[l]
@@ -103,17 +104,20 @@ type picker struct {
 }
 
 func (k *picker) next(ready *[store.Levels]fifo) *Message {
-	level := k.level(func(l int) bool { return !ready[l].empty() })
+	has := func(l int) bool { return !ready[l].empty() }
+	level := k.level(has, has)
 	if level < 0 {
 		return nil
 	}
 	return ready[level].pop()
 }
 
-// level returns the level to take from, or -1 when none has messages.
-func (k *picker) level(has func(int) bool) int {
+// level returns the level to take from, or -1 when there is none. Of the levels that
+// have messages there may be some that may not be taken from now: they keep their
+// claims.
+func (k *picker) level(has, may func(int) bool) int {
 	if k.weights[0] == 0 {
-		return k.strictLevel(has)
+		return k.strictLevel(has, may)
 	}
 	// Smooth weighted round robin, as in nginx: each level that has messages
 	// earns its weight, the richest one pays what all have earned.
@@ -121,6 +125,8 @@ func (k *picker) level(has func(int) bool) int {
 	for _, l := range byUrgency {
 		if !has(l) {
 			k.credit[l] = 0
+		}
+		if !may(l) {
 			continue
 		}
 		total += k.weights[l]
@@ -135,21 +141,24 @@ func (k *picker) level(has func(int) bool) int {
 	return best
 }
 
-func (k *picker) strictLevel(has func(int) bool) int {
-	first := -1
+func (k *picker) strictLevel(has, may func(int) bool) int {
+	first, claims := -1, false
 	for i, l := range byUrgency {
 		switch {
-		case !has(l):
+		case !may(l):
+			claims = claims || has(l)
 		case first < 0:
 			first = i
 		case k.strict >= strictTurn-1:
-			return k.lowerTurn(first, has)
+			return k.lowerTurn(first, may)
 		default:
 			k.strict++
 			return byUrgency[first]
 		}
 	}
-	k.strict = 0 // nobody had to wait
+	if !claims {
+		k.strict = 0 // nobody had to wait
+	}
 	if first < 0 {
 		return -1
 	}
@@ -157,11 +166,11 @@ func (k *picker) strictLevel(has func(int) bool) int {
 }
 
 // lowerTurn gives the levels below first their turns.
-func (k *picker) lowerTurn(first int, has func(int) bool) int {
+func (k *picker) lowerTurn(first int, may func(int) bool) int {
 	k.strict = 0
 	for range byUrgency {
 		k.turn = (k.turn + 1) % len(byUrgency)
-		if k.turn > first && has(byUrgency[k.turn]) {
+		if k.turn > first && may(byUrgency[k.turn]) {
 			break
 		}
 	}

@@ -16,15 +16,15 @@ type Limits struct {
 	// Rate is how many messages are handed out in Per (default 1 s), evenly.
 	// Messages that are taken over from a dead worker do not count again.
 	Rate int           `validate:"min=0,max=1000000"`
-	Per  time.Duration `validate:"min=0,max=24h"`
+	Per  time.Duration `validate:"omitempty,min=1ms,max=24h"`
 	// Burst is how many of them may be handed out at once after a pause.
 	// Default: 1.
 	Burst int `validate:"min=0,max=1000000"`
 }
 
 // SetLimits replaces the queue's limits, which are kept in Redis. Processes that
-// fetch already see new ones within a second, mostly at once; from then on the limits
-// hold exactly. The zero Limits lift them.
+// fetch already see new ones within a second, mostly at once; from then on all that
+// they fetch keeps to them exactly. The zero Limits lift them.
 func (q *Queue) SetLimits(ctx context.Context, l Limits) error {
 	err := q.err
 	if err == nil {
@@ -46,7 +46,8 @@ func (q *Queue) Limits(ctx context.Context) (Limits, error) {
 }
 
 // LimitTo sets the queue's limits, as [Queue.SetLimits] does, when the consumer
-// starts. Processes that start with different ones overwrite each other.
+// starts, and after Redis has lost them. Processes that start with different ones
+// overwrite each other.
 func LimitTo(l Limits) ConsumeOption {
 	return func(c *consumeConfig) {
 		if err := l.check(); err != nil {
@@ -57,8 +58,11 @@ func LimitTo(l Limits) ConsumeOption {
 }
 
 func (l Limits) check() error {
-	if l.Rate == 0 && (l.Per != 0 || l.Burst != 0) {
-		return invalid("Limits", "has Per or Burst without Rate: set Rate as well")
+	switch {
+	case l.Rate == 0 && l.Per != 0:
+		return invalid("Per", "is %v without a Rate: set Rate as well", l.Per)
+	case l.Rate == 0 && l.Burst != 0:
+		return invalid("Burst", "is %d without a Rate: set Rate as well", l.Burst)
 	}
 	return check(&l)
 }

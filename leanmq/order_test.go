@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,91 +52,340 @@ func (s *sequence) handle(fail func(*leanmq.Message) bool) leanmq.Handler {
 	}
 }
 
+// sendInOrder sends n messages of each key, in turn, some of each kind of send.
+func sendInOrder(t *testing.T, q *leanmq.Queue, keys, n int) (want []string) {
+	t.Helper()
+	levels := []leanmq.Level{leanmq.Normal, leanmq.Urgent, leanmq.Low}
+	for i := range n {
+		for k := range keys {
+			key := fmt.Sprint("k", k)
+			opts := []leanmq.SendOption{
+				leanmq.OrderingKey(key), leanmq.WithHeader("key", key),
+				leanmq.Priority(levels[rand.N(len(levels))]),
+			}
+			if i%3 == 0 {
+				opts = append(opts, leanmq.ID(fmt.Sprint(key, "-", i)))
+			}
+			send(t, q, fmt.Sprint(i), opts...)
+		}
+		want = append(want, fmt.Sprint(i))
+	}
+	return want
+}
+
+func (s *sequence) check(t *testing.T, keys int, want []string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range keys {
+		if got := s.done[fmt.Sprint("k", k)]; !slices.Equal(got, want) {
+			t.Errorf("key k%d: %v, want %v", k, got, want)
+		}
+	}
+	if len(s.overlap) > 0 {
+		t.Errorf("ran at once: %v", s.overlap)
+	}
+}
+
+var patient = leanmq.Retry(leanmq.RetryPolicy{MaxAttempts: 1000, MinBackoff: time.Millisecond, MaxBackoff: 3 * time.Millisecond})
+
 func TestMessagesWithOneOrderingKeyAreHandledInSendOrder(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		const keys, each = 5, 20
 		seq := newSequence()
 		flaky := func(m *leanmq.Message) bool { return m.Attempt < 3 && rand.N(4) == 0 }
 		for range 3 { // as many processes
-			consume(t, open(t, url).Queue("q"), seq.handle(flaky),
-				leanmq.Retry(leanmq.RetryPolicy{MinBackoff: time.Millisecond, MaxBackoff: 3 * time.Millisecond}))
+			consume(t, open(t, url).Queue("q"), seq.handle(flaky), patient)
 		}
 		q := open(t, url).Queue("q")
+		want := sendInOrder(t, q, keys, each)
+		becomesEmpty(t, q)
+		seq.check(t, keys, want)
+		nothingIsLeft(t, url, "q")
+	})
+}
+
+// nothingIsLeft checks that lanes, keys and tokens went with the messages.
+func nothingIsLeft(t *testing.T, url, name string) {
+	t.Helper()
+	base := "leanmq:{" + name + "}:" + name
+	c := rawClient(t, url)
+	for _, key := range c.Keys(t.Context(), base+"*").Val() {
+		switch rest := strings.TrimPrefix(key, base); {
+		case rest == "", rest == ":workers", rest == ":meta", rest == ":rate", rest == ":canceled":
+		case strings.HasPrefix(rest, ":p"), strings.HasPrefix(rest, ":dedupe:"):
+		default:
+			t.Errorf("%s is left", key)
+		}
+	}
+	if blocked := c.HGet(t.Context(), base+":meta", "blocked").Val(); blocked != "" && blocked != "0" {
+		t.Errorf("%s messages are blocked", blocked)
+	}
+}
+
+// Workers come and go, and hand back what they have not begun.
+func TestOrderOutlivesWorkersThatComeAndGo(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		const keys, each = 4, 25
+		seq := newSequence()
+		q := open(t, url).Queue("q")
 		var want []string
-		for n := range each {
-			for k := range keys {
-				key := fmt.Sprint("k", k)
-				send(t, q, fmt.Sprint(n), leanmq.OrderingKey(key), leanmq.WithHeader("key", key))
+		var churn sync.WaitGroup
+		for range 2 {
+			mq := open(t, url)
+			churn.Go(func() {
+				for range 8 {
+					ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond+rand.N(60*time.Millisecond))
+					if err := mq.Queue("q").Consume(ctx, seq.handle(nil), leanmq.Concurrency(2)); err != nil {
+						t.Error(err)
+					}
+					cancel()
+				}
+			})
+		}
+		want = sendInOrder(t, q, keys, each)
+		churn.Wait()
+		consume(t, q, seq.handle(nil))
+		becomesEmpty(t, q)
+		seq.check(t, keys, want)
+	})
+}
+
+// However the message that goes first ends, the next one goes on.
+func TestNextInOrderGoesOnHoweverTheOneBeforeEnds(t *testing.T) {
+	ends := map[string]struct {
+		opts   []leanmq.SendOption
+		handle func(q *leanmq.Queue, m *leanmq.Message) error
+	}{
+		"done":      {},
+		"rejected":  {handle: func(*leanmq.Queue, *leanmq.Message) error { return leanmq.Reject(nil) }},
+		"exhausted": {handle: func(*leanmq.Queue, *leanmq.Message) error { return errors.New("no") }},
+		"panic":     {handle: func(*leanmq.Queue, *leanmq.Message) error { panic("no") }},
+		"expired":   {opts: []leanmq.SendOption{leanmq.TTL(time.Millisecond)}},
+		"expired while it runs": {
+			opts: []leanmq.SendOption{leanmq.TTL(50 * time.Millisecond)},
+			handle: func(*leanmq.Queue, *leanmq.Message) error {
+				time.Sleep(100 * time.Millisecond)
+				return errors.New("late")
+			},
+		},
+		"canceled": {handle: func(q *leanmq.Queue, m *leanmq.Message) error {
+			_, err := q.Cancel(context.Background(), m.ID)
+			time.Sleep(100 * time.Millisecond)
+			return errors.Join(err, errors.New("canceled meanwhile"))
+		}},
+		"a level of its own": {opts: []leanmq.SendOption{leanmq.Priority(leanmq.Low)}},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				q := open(t, url).Queue("q")
+				send(t, q, "first", append(end.opts, leanmq.OrderingKey("k"))...)
+				send(t, q, "second", leanmq.OrderingKey("k"))
+				send(t, q, "third", leanmq.OrderingKey("k"))
+				if i := info(t, q); i.Blocked != 2 || i.Ready != 1 {
+					t.Errorf("%+v, want two blocked", i)
+				}
+				time.Sleep(2 * time.Millisecond) // the first one's life may be over
+				var got record
+				consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+					got.add(m)
+					if string(m.Payload) == "first" && end.handle != nil {
+						return end.handle(q, m)
+					}
+					return nil
+				}, quick)
+				got.wait(t, 2)
+				eventually(t, "all are handled", func() bool {
+					i := info(t, q)
+					return slices.Contains(got.payloads(), "third") && i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0
+				})
+				rest := slices.DeleteFunc(got.payloads(), func(s string) bool { return s == "first" })
+				if !slices.Equal(rest, []string{"second", "third"}) {
+					t.Errorf("%v", got.payloads())
+				}
+				nothingIsLeftBut(t, url, ":dlq")
+			})
+		})
+	}
+}
+
+func nothingIsLeftBut(t *testing.T, url, allowed string) {
+	t.Helper()
+	for _, key := range rawClient(t, url).Keys(t.Context(), "leanmq:{q}:q:order*").Val() {
+		if !strings.HasSuffix(key, allowed) {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
+func TestRetryKeepsItsPlaceInOrder(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got record
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			got.add(m)
+			if string(m.Payload) == "1" && m.Attempt < 3 {
+				return leanmq.RetryAfter(100*time.Millisecond, nil)
 			}
-			want = append(want, fmt.Sprint(n))
+			return nil
+		})
+		send(t, q, "1", leanmq.OrderingKey("k"))
+		send(t, q, "2", leanmq.OrderingKey("k"))
+		send(t, q, "other", leanmq.OrderingKey("another key"))
+		got.wait(t, 5)
+		if p := got.payloads(); !slices.Equal(slices.DeleteFunc(p, func(s string) bool { return s == "other" }), []string{"1", "1", "1", "2"}) {
+			t.Errorf("%v", p)
+		}
+		if p := got.payloads(); slices.Index(p, "other") > 2 {
+			t.Errorf("%v: the other key had to wait", p)
 		}
 		becomesEmpty(t, q)
-		for k := range keys {
-			if got := seq.done[fmt.Sprint("k", k)]; !slices.Equal(got, want) {
-				t.Errorf("key k%d: %v", k, got)
+	})
+}
+
+func TestOtherKeysAndMessagesWithoutOneDoNotWait(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		hold := make(chan struct{})
+		defer close(hold)
+		var got record
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			if string(m.Payload) == "hold" {
+				<-hold
 			}
-		}
-		if len(seq.overlap) > 0 {
-			t.Errorf("ran at once: %v", seq.overlap)
+			got.add(m)
+			return nil
+		})
+		send(t, q, "hold", leanmq.OrderingKey("a"))
+		send(t, q, "behind", leanmq.OrderingKey("a"))
+		send(t, q, "b", leanmq.OrderingKey("b"))
+		send(t, q, "without")
+		for _, m := range got.wait(t, 2) {
+			if m.Payload == "behind" {
+				t.Error("it ran beside the one before it")
+			}
 		}
 	})
 }
 
-func TestPriority(t *testing.T) {
+// A delayed message takes its place when it is due; until then it keeps nobody
+// waiting.
+func TestDelayedMessageTakesItsPlaceWhenItIsDue(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		for i := range 10 {
-			send(t, q, fmt.Sprint("low", i), leanmq.Priority(leanmq.Low))
-			send(t, q, fmt.Sprint("normal", i))
-			send(t, q, fmt.Sprint("urgent", i), leanmq.Priority(leanmq.Urgent))
+		hold := make(chan struct{})
+		var got record
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			got.add(m)
+			if string(m.Payload) == "2" {
+				<-hold
+			}
+			return nil
+		})
+		send(t, q, "later", leanmq.OrderingKey("k"), leanmq.Delay(300*time.Millisecond))
+		send(t, q, "1", leanmq.OrderingKey("k"))
+		send(t, q, "2", leanmq.OrderingKey("k"))
+		got.wait(t, 2)
+		eventually(t, "it is due, and blocked", func() bool { i := info(t, q); return i.Blocked == 1 && i.Scheduled == 0 })
+		send(t, q, "last", leanmq.OrderingKey("k"))
+		close(hold)
+		got.wait(t, 4)
+		if p := got.payloads(); !slices.Equal(p, []string{"1", "2", "later", "last"}) {
+			t.Errorf("%v", p)
 		}
-		if i := info(t, q); i.Ready != 30 {
+		becomesEmpty(t, q)
+	})
+}
+
+func TestRequeuedMessageGoesToTheEndOfItsOrder(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		send(t, q, "1", leanmq.OrderingKey("k"))
+		c := consume(t, q, func(context.Context, *leanmq.Message) error { return leanmq.Reject(nil) })
+		letter := oneDead(t, q)
+		if err := c.stop(); err != nil {
+			t.Fatal(err)
+		}
+		send(t, q, "2", leanmq.OrderingKey("k"))
+		send(t, q, "3", leanmq.OrderingKey("k"))
+		if n, err := q.Requeue(t.Context(), letter.Letter); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if i := info(t, q); i.Blocked != 2 || i.Dead != 0 {
 			t.Errorf("%+v", i)
 		}
 		var got record
-		consume(t, q, got.done, leanmq.Concurrency(1))
-		got.wait(t, 30)
-		t.Log(got.payloads())
+		consume(t, q, got.done)
+		becomesEmpty(t, q)
+		if p := got.payloads(); !slices.Equal(p, []string{"2", "3", "1"}) {
+			t.Errorf("%v", p)
+		}
+	})
+}
+
+func TestPullerKeepsOrder(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		for i := range 3 {
+			send(t, q, fmt.Sprint(i), leanmq.OrderingKey("k"))
+		}
+		p, err := q.Puller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		for i := range 3 {
+			ms, err := p.Receive(t.Context(), 10)
+			if err != nil || len(ms) != 1 || string(ms[0].Payload) != fmt.Sprint(i) {
+				t.Fatalf("%v, %v, want only message %d", ms, err, i)
+			}
+			for range 2 { // a lost reply: it is done once
+				if err := ms[0].Done(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
 		becomesEmpty(t, q)
 	})
 }
 
-func TestLimits(t *testing.T) {
+func TestBlockedMessagesCount(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("q")
-		for i := range 30 {
-			send(t, q, fmt.Sprint(i))
-		}
-		var mu sync.Mutex
-		running, most := 0, 0
+		mq := open(t, url)
+		q := mq.Queue("q", leanmq.MaxLen(3))
 		for range 3 {
-			consume(t, open(t, url).Queue("q"), func(context.Context, *leanmq.Message) error {
-				mu.Lock()
-				running++
-				most = max(most, running)
-				mu.Unlock()
-				time.Sleep(2 * time.Millisecond)
-				mu.Lock()
-				running--
-				mu.Unlock()
-				return nil
-			}, leanmq.LimitTo(leanmq.Limits{Running: 2}))
+			send(t, q, "x", leanmq.OrderingKey("k"))
 		}
+		if _, err := q.Send(t.Context(), nil, leanmq.OrderingKey("k")); !errors.Is(err, leanmq.ErrQueueFull) {
+			t.Errorf("a fourth one: %v", err)
+		}
+		if i := info(t, q); i.Ready != 1 || i.Blocked != 2 {
+			t.Errorf("%+v", i)
+		}
+		if err := q.Delete(t.Context()); !errors.Is(err, leanmq.ErrNotEmpty) || !strings.Contains(fmt.Sprint(err), "3") {
+			t.Errorf("%v", err)
+		}
+		if err := q.ForceDelete(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if keys := rawClient(t, url).Keys(t.Context(), "*").Val(); len(keys) != 0 {
+			t.Errorf("left: %v", keys)
+		}
+		send(t, q, "anew", leanmq.OrderingKey("k"))
+		var got record
+		consume(t, q, got.done)
+		got.wait(t, 1)
 		becomesEmpty(t, q)
-		if most > 2 {
-			t.Error(most)
-		}
-		if err := q.SetLimits(t.Context(), leanmq.Limits{Rate: 100}); err != nil {
-			t.Fatal(err)
-		}
-		begin := time.Now()
-		for i := range 31 {
-			send(t, q, fmt.Sprint(i))
-		}
-		becomesEmpty(t, q)
-		t.Log(time.Since(begin))
-		if time.Since(begin) < 300*time.Millisecond {
-			t.Error("too fast")
-		}
 	})
+}
+
+func TestOrderingKeyBounds(t *testing.T) {
+	q := open(t, "mem://").Queue("q")
+	for _, key := range []string{"", strings.Repeat("x", 257)} {
+		_, err := q.Send(t.Context(), nil, leanmq.OrderingKey(key))
+		isInvalid(t, err, "OrderingKey")
+	}
+	send(t, q, "x", leanmq.OrderingKey(strings.Repeat("x", 256)))
+	send(t, q, "x", leanmq.OrderingKey("{}: \x00\xff"))
 }

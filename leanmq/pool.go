@@ -40,16 +40,19 @@ type pool struct {
 	abandoned atomic.Bool // stop trying to settle
 	cancels   atomic.Bool // there are canceled messages
 	owed      atomic.Bool // there may be more to reclaim than there was room for
+	switching sync.Mutex  // held while who fetches changes
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
 	ready    [store.Levels]fifo
+	due      [store.Levels]int // how many of them go before more urgent ones
 	pick     picker
 	batches  batches
 	held     Message // ring of all messages held
 	nheld    int
 	at       [store.Levels]int // nheld by level
 	workers  int
+	running  int           // messages that handlers have
 	average  time.Duration // of the handler's run time
 	settles  []*Message
 	settling bool
@@ -57,9 +60,8 @@ type pool struct {
 	changed  chan struct{} // closed and replaced while stopping
 	sources  []*source     // the queue's levels in use; the first is the normal one
 	settings store.Control // what the queue's settings were when last looked at
-	taker    *taker        // fetches while the queue has limits
+	taker    *taker        // fetches while the queue has limits or several levels
 	canceled cancellations
-	fetching sync.Mutex // held while it changes who fetches
 }
 
 // source is the stream of one priority level of a pool's queue.
@@ -91,15 +93,16 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 // it wants more: refilling half at a time keeps the batches large.
 func (p *pool) limit() (limit, low int) {
 	spare := 0
-	if p.average > 0 && p.taker == nil { // what is taken counts against the queue's limits
+	limited := p.settings.Limits != store.Limits{} // what is taken counts against them
+	if p.average > 0 && !limited {
 		spare = min(int(int64(p.cfg.Concurrency)*int64(prefetchTime)/int64(p.average)), maxPrefetch)
 	}
 	limit = p.cfg.Concurrency*max(p.cfg.batch.Size, 1) + spare
 	return limit, limit - min(spare/2, maxFetch)
 }
 
-// credit is how many more messages of a level the pool wants now. Less urgent
-// ones that it holds do not count: they must not keep more urgent ones out.
+// credit is how many more messages of a level the pool wants now. Less urgent ones
+// that no worker is free for do not count: they must not keep more urgent ones out.
 func (p *pool) credit(level int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,9 +111,11 @@ func (p *pool) credit(level int) int {
 	}
 	held := p.nheld
 	if len(p.sources) > 1 {
+		waiting := -max(p.cfg.Concurrency*max(p.cfg.batch.Size, 1)-p.running, 0)
 		for _, less := range lessUrgent(level) {
-			held -= p.at[less]
+			waiting += p.ready[less].len()
 		}
+		held -= max(waiting, 0)
 	}
 	limit, low := p.limit()
 	if held >= low {
@@ -122,15 +127,13 @@ func (p *pool) credit(level int) int {
 // poke tells whoever fetches for the pool that it may want messages again.
 func (p *pool) poke() {
 	p.mu.Lock()
-	t, sources := p.taker, p.sources
+	t, normal := p.taker, p.sources[0]
 	p.mu.Unlock()
 	if t != nil {
 		t.poke()
 		return
 	}
-	for _, s := range sources {
-		p.fetch.poke(s)
-	}
+	p.fetch.poke(normal)
 }
 
 // currentEpoch is the epoch that messages read from now on are owned under.
@@ -208,28 +211,49 @@ func (p *pool) next() *Message {
 	if len(p.sources) == 1 {
 		return p.ready[0].pop()
 	}
+	for l := range p.due {
+		if p.due[l] > 0 && !p.ready[l].empty() {
+			p.due[l]--
+			return p.ready[l].pop()
+		}
+	}
 	return p.pick.next(&p.ready)
+}
+
+// overdue is told how many of a level were fetched because it was their turn: they do
+// not wait for another turn here. Where the levels have weights each of them counts.
+func (p *pool) overdue(s *source, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cfg.weights == [store.Levels]int{} {
+		p.due[s.level] = min(p.due[s.level]+n, p.ready[s.level].len())
+	}
 }
 
 // work runs handlers until no message waits.
 func (p *pool) work() {
 	p.mu.Lock()
+	lost := false
 	for !p.restingLocked() {
 		m := p.next()
 		if m == nil {
 			break
 		}
 		if m.lost {
+			lost = true
 			p.releaseLocked(m)
 			continue
 		}
+		p.running++
 		p.mu.Unlock()
 		took := p.handle(m)
 		p.mu.Lock()
+		p.running--
 		if p.average == 0 {
 			p.average = took
 		}
 		p.average += (took - p.average) / 8
+		lost = lost || m.lost
 		p.settleLocked(m)
 		if m.run != nil && !m.settling { // nobody else is going to tell
 			p.mu.Unlock()
@@ -240,4 +264,7 @@ func (p *pool) work() {
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
+	if lost {
+		p.poke() // nothing is settled that would tell of the room
+	}
 }

@@ -32,7 +32,7 @@ type Puller struct {
 	// What the queue's settings were when last looked at.
 	settings store.Control
 	canceled cancellations
-	takes    int
+	turns    turns
 }
 
 // Puller returns a puller of the queue. Of the options, Lease, Retry,
@@ -159,6 +159,7 @@ func (p *Puller) join(ctx context.Context) error {
 		}
 		p.levels = append(p.levels, s)
 	}
+	p.turns = newTurns(p.levels, p.cfg.weights)
 	p.settings, p.joined = settings, true
 	news, err := p.canceled.news(ctx, p.q.sq)
 	if err == nil {
@@ -178,28 +179,20 @@ func (p *Puller) read(ctx context.Context, n int, wait time.Duration) ([]*Pulled
 		})
 		return p.pulled(background, p.levels[0], entries, epoch), err
 	}
-	levels := p.levels
-	if p.takes++; p.takes%strictTurn == 0 {
-		levels = slices.Clone(levels)
-		slices.Reverse(levels)
+	room := make([]int, len(p.levels))
+	for i := range room {
+		room[i] = n
 	}
-	queues := make([]*store.Queue, len(levels))
-	for i, s := range levels {
-		queues[i] = s.q
-	}
-	got := make([][]store.Entry, len(levels))
-	taken, err := p.q.c.s.Take(background, p.name, queues, n, func(level int, e store.Entry) {
-		got[level] = append(got[level], e)
-	})
+	got, taken, err := p.turns.take(background, p.q.c, p.name, room)
 	var out []*Pulled
-	for i, s := range levels {
+	for i, s := range p.turns.levels {
 		out = append(out, p.pulled(background, s, got[i], epoch)...)
 	}
 	switch {
-	case err != nil || len(out) > 0 || wait == 0:
+	case err != nil || len(out) > 0 || wait == 0 || taken.Why == "":
 		return out, err
 	case taken.Why == "empty":
-		return nil, p.reader.Await(background, queues, taken.Last, wait)
+		return nil, p.reader.Await(background, p.turns.queues, taken.Last, wait)
 	case taken.Why == "rate":
 		wait = min(wait, taken.Wait)
 	}

@@ -16,6 +16,7 @@ type Queue struct {
 	maxLen int
 	scoped bool  // ids are unique within a target
 	plain  bool  // a send without options is nothing but an XADD
+	parks  bool  // its messages wait for their own queue
 	err    error // of the name or an option: every use returns it
 
 	maxPayload int // in bytes
@@ -52,6 +53,10 @@ func MaxPayloadBytes(n int) QueueOption {
 // instead of among all of the queue.
 func DedupeByTarget() QueueOption { return func(q *Queue) { q.scoped = true } }
 
+// Parking is for the packages of this module: the messages sent through the handle
+// wait for their own queue to be known.
+func Parking(store.Parking) QueueOption { return func(q *Queue) { q.parks = true } }
+
 // Queue returns the handle of the queue called name: "name", or "service:name"
 // for queues whose keys share one hash tag. Either part has no control
 // characters, braces or colons; a name has 1 to 200 bytes, a service 1 to 64. A
@@ -65,7 +70,7 @@ func (c *Client) Queue(name string, opts ...QueueOption) *Queue {
 	for _, o := range opts {
 		o(q)
 	}
-	q.plain = q.err == nil && q.maxLen == 0 && c.sealer == nil && c.sending == nil
+	q.plain = q.err == nil && !q.parks && q.maxLen == 0 && c.sealer == nil && c.sending == nil
 	return q
 }
 

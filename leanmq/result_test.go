@@ -174,7 +174,7 @@ func TestResultIsFoundWithoutItsNotice(t *testing.T) {
 			return raw.PubSubNumSub(t.Context(), "leanmq:{q}:q:results").Val()["leanmq:{q}:q:results"] == 1
 		})
 		time.Sleep(50 * time.Millisecond) // it has looked once more after that
-		raw.Set(t.Context(), "leanmq:{q}:q:result:x", "4:done1:13:yes", time.Minute)
+		raw.Set(t.Context(), "leanmq:{q}:q:result:x", "4:done1:17:0:3:yes", time.Minute)
 		if o := receive(t, "the result", waiting); o.err != nil || string(o.result.Payload) != "yes" {
 			t.Errorf("%+v, %v", o.result, o.err)
 		}

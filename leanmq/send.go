@@ -55,6 +55,9 @@ func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendT
 	if q.scoped && terms.Window > 0 {
 		terms.Scope = e.Target
 	}
+	if q.parks {
+		store.Park(&e, &terms)
+	}
 	if terms == (store.SendTerms{}) {
 		id, err := q.sq.Send(ctx, &e)
 		return id, q.wrap("send", e.ID, err)
@@ -90,7 +93,7 @@ func keep(ctx context.Context, payload []byte) []byte {
 }
 
 // SendMany adds messages in one round trip, in this order, and returns their
-// ids. The options apply to each of them; ID is not allowed.
+// ids. The options apply to each of them; ID, Unique and UniqueFor are not allowed.
 //
 // It is not a transaction: when it fails, the error joins one *Error for each
 // message that was not sent, and ids has "" in their places.
@@ -100,6 +103,10 @@ func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOpt
 	case err != nil:
 	case c.id != "":
 		err = invalid("ID", "belongs to one message: use Send")
+	case c.unique != "":
+		err = invalid("Unique", "lets one message in: use Send, or UniquePayload")
+	case c.terms.For != "":
+		err = invalid("UniqueFor", "lets one message in: use Send")
 	case q.err != nil:
 		err = q.err
 	}

@@ -116,10 +116,14 @@ func (m *Message) special() bool {
 }
 
 func (m *Message) finished(counter string) store.Finished {
-	return store.Finished{
+	f := store.Finished{
 		ID: m.entry, Epoch: m.epoch, MessageID: m.ID, OrderKey: m.orderKey, UniqueKey: m.uniqueKey,
-		Keep: m.keepResult, Result: m.packedResult(), Counter: counter,
+		Keep: m.keepResult, Counter: counter,
 	}
+	if counter == "" {
+		f.Result = m.packedResult()
+	}
+	return f
 }
 
 // settlement sorts a batch by verdict.

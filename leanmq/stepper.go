@@ -17,6 +17,7 @@ type stepper struct {
 	p     *pool  // runs the handler; nothing is delivered to it
 	name  string // among the consumers
 	epoch string
+	turns turns
 	dry   bool // nothing was left at the last look
 
 	err error // what the handler returned
@@ -179,11 +180,19 @@ func (s *stepper) look(ctx context.Context) (paused bool, err error) {
 
 // take reads one new message, of the most urgent level that has some.
 func (s *stepper) take(ctx context.Context) (m *Message, err error) {
-	queues := make([]*store.Queue, len(s.p.sources))
-	for i, from := range s.p.sources {
-		queues[i] = from.q
+	if len(s.turns.levels) != len(s.p.sources) {
+		s.turns = newTurns(s.p.sources, s.p.cfg.weights)
 	}
-	_, err = s.p.c.s.Take(ctx, s.name, queues, 1, func(i int, e store.Entry) { m = s.message(s.p.sources[i], &e) })
+	room := make([]int, len(s.p.sources))
+	for i := range room {
+		room[i] = 1
+	}
+	got, _, err := s.turns.take(ctx, s.p.c, s.name, room)
+	for i, entries := range got {
+		for j := range entries { // one at most
+			m = s.message(s.turns.levels[i], &entries[j])
+		}
+	}
 	return m, err
 }
 

@@ -13,13 +13,15 @@ const (
 	// roomPoll is how soon a taker looks again while other processes have as many
 	// messages in flight as the queue's limit allows.
 	roomPoll = 100 * time.Millisecond
-	// lowestFirst is how often a taker takes from the least urgent level first.
-	lowestFirst = strictTurn
+	// urgentPoll is how soon it looks again while there is room for more urgent
+	// messages only.
+	urgentPoll = 10 * time.Millisecond
 )
 
-// taker fetches for a pool whose queue has limits: each fetch is a script that
-// takes as many messages as the limits of all processes allow. It blocks, when
-// there is nothing, on a connection of its own.
+// taker fetches for a pool whose queue has limits or several levels: each fetch is
+// a script that takes as many messages as the limits of all processes allow, of the
+// levels whose turn it is. It blocks, when there is nothing, on a connection of its
+// own.
 type taker struct {
 	p      *pool
 	reader *store.Reader
@@ -27,11 +29,12 @@ type taker struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	takes  int
+	turns  turns
 }
 
 func newTaker(p *pool) *taker {
 	t := &taker{p: p, reader: p.c.s.NewReader(), wake: make(chan struct{}, 1)}
+	t.turns = newTurns(p.levels(), p.cfg.weights)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -55,78 +58,76 @@ func (t *taker) poke() {
 func (t *taker) run() {
 	o := outage{log: t.p.log, what: "take"}
 	for t.ctx.Err() == nil {
-		n := t.p.credit(byUrgency[len(byUrgency)-1])
-		if n == 0 {
+		room := t.room()
+		if room[0] == 0 { // the most urgent level has the most
 			t.sleep(-1)
 			continue
 		}
-		err := t.take(n)
+		err := t.take(room)
 		switch {
 		case err == nil:
 			o.ok()
 		case t.ctx.Err() != nil:
 		case errors.Is(err, store.ErrNoGroup):
 			o.failed(t.ctx, err)
-			_ = t.p.join(t.ctx)
+			t.rejoin()
 		default:
 			o.failed(t.ctx, err)
 		}
 	}
 }
 
-// take takes up to n messages and waits when there was none to take.
-func (t *taker) take(n int) error {
-	sources := t.order()
-	queues := make([]*store.Queue, len(sources))
-	got := make([][]store.Entry, len(sources))
-	for i, s := range sources {
-		queues[i] = s.q
+// room is how many messages the pool wants of each level and the more urgent ones.
+func (t *taker) room() []int {
+	room := make([]int, len(t.turns.levels))
+	for i, s := range t.turns.levels {
+		room[i] = t.p.credit(s.level)
 	}
-	epoch := t.p.currentEpoch()
-	// Not ended by the context: what is taken has to be handled.
-	taken, err := t.p.c.s.Take(context.Background(), t.p.c.instance, queues, n, func(level int, e store.Entry) {
-		got[level] = append(got[level], e)
-	})
-	for i, s := range sources {
-		if len(got[i]) > 0 {
-			t.p.deliver(s, got[i], epoch)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	switch taken.Why {
-	case "empty":
-		return t.reader.Await(t.ctx, queues, taken.Last, readWait)
-	case "rate":
-		t.sleep(taken.Wait)
-	case "running":
-		t.sleep(roomPoll)
-	case "paused":
-		t.p.lookSoon()
-		t.sleep(roomPoll)
-	}
-	return nil
+	return room
 }
 
-// order returns the levels, the most urgent first, but now and then the other way
-// round.
-func (t *taker) order() []*source {
-	levels := byUrgency
-	if t.takes++; t.takes%lowestFirst == 0 {
-		for i, l := range byUrgency {
-			levels[len(levels)-1-i] = l
+// rejoin makes the groups again, after what the consumer said of the limits: what
+// took the groups away took the limits as well.
+func (t *taker) rejoin() {
+	background := context.WithoutCancel(t.ctx)
+	if t.p.setLimits(background) == nil {
+		_ = t.p.join(background)
+	}
+}
+
+// take takes messages and waits when there was none to take.
+func (t *taker) take(room []int) error {
+	epoch := t.p.currentEpoch()
+	// Not ended by the context: what is taken has to be handled.
+	got, taken, err := t.turns.take(context.Background(), t.p.c, t.p.c.instance, room)
+	n := 0
+	for i, s := range t.turns.levels {
+		if n += len(got[i]); len(got[i]) > 0 {
+			t.p.deliver(s, got[i], epoch)
+			t.p.overdue(s, t.turns.due[i])
 		}
 	}
-	var out []*source
-	for _, l := range levels {
-		for _, s := range t.p.levels() {
-			if s.level == l {
-				out = append(out, s)
-			}
+	switch {
+	case err != nil || n > 0:
+		return err
+	case taken.Why == "rate":
+		t.sleep(taken.Wait)
+	case taken.Why == "running":
+		t.sleep(roomPoll)
+	case taken.Why == "returned":
+		t.p.reclaimSoon()
+		t.sleep(roomPoll)
+	case taken.Why == "paused":
+		t.p.lookSoon()
+		t.sleep(roomPoll)
+	case room[len(room)-1] == 0:
+		if !t.turns.any(room) {
+			t.sleep(urgentPoll)
 		}
+	case taken.Why == "empty":
+		return t.reader.Await(t.ctx, t.turns.queues, taken.Last, readWait)
 	}
-	return out
+	return nil
 }
 
 // sleep waits until d is over (negative: for ever) or somebody pokes.

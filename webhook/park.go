@@ -22,7 +22,7 @@ const (
 
 // park keeps a message until a service registers its path.
 func park(ctx context.Context, mq *leanmq.Client, body []byte, opts []leanmq.SendOption) (string, error) {
-	q := mq.Queue(unrouted, leanmq.MaxLen(MaxParked), leanmq.DedupeByTarget())
+	q := mq.Queue(unrouted, leanmq.MaxLen(MaxParked), leanmq.DedupeByTarget(), leanmq.Parking(store.Parking{}))
 	id, err := q.Send(ctx, body, opts...)
 	if err == nil {
 		_ = mq.Store().Notify(ctx, "parked")
@@ -86,6 +86,9 @@ func (s *Service) adoptOne(ctx context.Context, snap *snapshot, parked *store.Qu
 	}
 	if e.Created == 0 {
 		e.Created = store.EntryTime(e.Entry)
+	}
+	if err := parked.Unpark(ctx, &e.Envelope, &terms); err != nil {
+		return err
 	}
 	if r := to.SendIf(ctx, []store.Envelope{e.Envelope}, terms)[0]; r.Err != nil {
 		return r.Err

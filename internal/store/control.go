@@ -40,7 +40,7 @@ func (q *Queue) Control(ctx context.Context) (Control, error) {
 		Paused:  v[1] != nil,
 		Limits: Limits{
 			Running: int(integer(v[3])), Rate: int(integer(v[4])),
-			Per: time.Duration(integer(v[5])) * time.Millisecond, Burst: int(integer(v[6])),
+			Per: time.Duration(integer(v[5])) * time.Microsecond, Burst: int(integer(v[6])),
 		},
 	}
 	levels, _ := v[2].(string)
@@ -75,7 +75,7 @@ func (q *Queue) SetLimits(ctx context.Context, l Limits) error {
 		return strconv.FormatInt(n, 10)
 	}
 	return q.setControl(ctx, "running", num(int64(l.Running)), "rate", num(int64(l.Rate)),
-		"per", num(l.Per.Milliseconds()), "burst", num(int64(l.Burst)))
+		"per", num(l.Per.Microseconds()), "burst", num(int64(l.Burst)))
 }
 
 func (q *Queue) setControl(ctx context.Context, pairs ...string) error {
@@ -87,22 +87,37 @@ func (q *Queue) setControl(ctx context.Context, pairs ...string) error {
 	return err
 }
 
-// Taken is what came of a Take.
-type Taken struct {
-	Why  string        // there was no more: "", "empty", "paused", "running", "rate"
-	Wait time.Duration // until the rate allows more
-	Last []string      // of each queue: the last entry that was delivered
+// Wanted is what a Take is to bring.
+type Wanted struct {
+	Most int // messages
+	// Plan has a digit for each message: which of the levels it is to come from.
+	// What these do not have comes from the others, the first ones first. "" = all
+	// of it.
+	Plan string
+	// UpTo is the most to take from each level and those before it.
+	UpTo []int
 }
 
-// Take reads up to n new messages of the levels of one queue, in this order, as
-// far as its limits allow. It does not wait.
-func (s *Store) Take(ctx context.Context, consumer string, levels []*Queue, n int, each func(level int, e Entry)) (Taken, error) {
+// Taken is what came of a Take.
+type Taken struct {
+	// Why there was no more: "", "empty", "paused", "running", "returned" (as
+	// "running", but some of it was handed back), "rate".
+	Why  string
+	Wait time.Duration // until the rate allows more
+	Last []string      // of each level, when it is empty: the last entry that was delivered
+	More []bool        // whether each level has more; told where there are several
+}
+
+// Take reads new messages of the levels of one queue, the most urgent first, as far
+// as its limits allow. It does not wait.
+func (s *Store) Take(ctx context.Context, consumer string, levels []*Queue, w Wanted, each func(level int, e Entry)) (Taken, error) {
 	var t Taken
-	keys := []string{levels[0].Meta, levels[0].Rate}
-	for _, q := range levels {
-		keys = append(keys, q.Stream)
+	keys := append(make([]string, 0, 2+len(levels)), levels[0].Meta, levels[0].Rate)
+	args := append(make([]any, 0, 4+len(levels)), group, consumer, w.Most, w.Plan)
+	for i, q := range levels {
+		keys, args = append(keys, q.Stream), append(args, w.UpTo[i])
 	}
-	reply, err := s.list(ctx, takeScript, keys, group, consumer, n)
+	reply, err := s.list(ctx, takeScript, keys, args...)
 	if err != nil {
 		return t, err
 	}
@@ -116,12 +131,12 @@ func (s *Store) Take(ctx context.Context, consumer string, levels []*Queue, n in
 	t.Wait = time.Duration(integer(reply[1])) * time.Millisecond
 	for i, v := range reply[2:] {
 		entries, _ := v.([]any)
-		if len(entries) == 0 {
+		if len(entries) < 2 {
 			return t, fmt.Errorf("%w: take returned %v", errProtocol, v)
 		}
 		last, _ := entries[0].(string)
-		t.Last = append(t.Last, last)
-		for _, v := range entries[1:] {
+		t.Last, t.More = append(t.Last, last), append(t.More, integer(entries[1]) > 0)
+		for _, v := range entries[2:] {
 			pair, _ := v.([]any)
 			if len(pair) != 2 {
 				return t, fmt.Errorf("%w: take returned %v", errProtocol, v)

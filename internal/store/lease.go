@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +22,9 @@ type Entry struct {
 
 // Join makes consumer part of the queue's group and returns its epoch.
 func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err error) {
-	cmd := joinScript.cmd(ctx, []string{q.Stream, q.Workers}, group, consumer)
+	level := strings.TrimPrefix(q.Stream[len(q.Base):], ":p")
+	cmd := joinScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...),
+		group, consumer, level, q.s.keys.Notices(), q.Name)
 	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 	if err := q.s.pipe.doAll(ctx, []redis.Cmder{cmd, list}); err != nil {
 		return "", classify(err)

@@ -55,14 +55,14 @@ func TestCancelTellsLevelsApart(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q, _, other, entry := sameEntry(t, url)
 		id := waiting(t, q.Level(1))[0].ID
-		if out, err := q.Cancel(t.Context(), id); err != nil || !out.Removed || len(waiting(t, q)) != 1 {
-			t.Errorf("the other one: %t, %v, %d left on the normal level", out.Removed, err, len(waiting(t, q)))
+		if c, err := q.Cancel(t.Context(), id); err != nil || !c.Removed || len(waiting(t, q)) != 1 {
+			t.Errorf("the other one: %t, %v, %d left on the normal level", c.Removed, err, len(waiting(t, q)))
 		}
 		if got := other.read(1); len(got) != 0 {
 			t.Errorf("delivered after all: %+v", got)
 		}
-		if out, err := q.Cancel(t.Context(), entry); err != nil || !out.Removed || len(waiting(t, q)) != 0 {
-			t.Errorf("the normal one: %t, %v", out.Removed, err)
+		if c, err := q.Cancel(t.Context(), entry); err != nil || !c.Removed || len(waiting(t, q)) != 0 {
+			t.Errorf("the normal one: %t, %v", c.Removed, err)
 		}
 	})
 }

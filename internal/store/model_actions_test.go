@@ -246,36 +246,43 @@ func (x *machine) read(t *rapid.T) step {
 }
 
 func (x *machine) take(t *rapid.T) step {
-	h, n, up := x.hand(t), rapid.IntRange(1, 5).Draw(t, "n"), rapid.Bool().Draw(t, "up")
-	return step{fmt.Sprintf("%s, up to %d, levels reversed: %t", h.name, n, up), func() {
+	h, levels := x.hand(t), x.levels()
+	if rapid.Bool().Draw(t, "reversed") {
+		slices.Reverse(levels)
+	}
+	w := store.Wanted{Most: rapid.IntRange(1, 5).Draw(t, "most")}
+	for range levels {
+		w.UpTo = append(w.UpTo, rapid.IntRange(0, w.Most).Draw(t, "up to"))
+	}
+	w.UpTo[0] = w.Most // the most urgent one may have all
+	for range rapid.IntRange(0, w.Most).Draw(t, "planned") {
+		w.Plan += strconv.Itoa(rapid.IntRange(0, len(levels)-1).Draw(t, "plan"))
+	}
+	return step{fmt.Sprintf("%s, levels %v, %+v", h.name, levels, w), func() {
 		x.join(h)
-		levels := x.levels()
-		if up {
-			slices.Reverse(levels)
-		}
 		var qs []*store.Queue
 		for _, level := range levels {
 			qs = append(qs, x.q.Level(level))
 		}
 		var got []store.Entry
 		epoch := h.epoch
-		taken, err := x.s.Take(x.ctx, h.name, qs, n, func(level int, e store.Entry) {
+		taken, err := x.s.Take(x.ctx, h.name, qs, w, func(level int, e store.Entry) {
 			x.same("level of "+string(e.Payload), levels[level], int(e.Level))
 			got = append(got, e)
 		})
 		x.noError(err)
-		why, want := x.m.take(levels, h.name, n)
+		why, want := x.m.take(levels, h.name, w)
 		x.same("why there is no more", taken.Why, why)
 		x.same("a time to wait", taken.Wait > 0, why == "rate")
-		x.delivered(h, epoch, got, want)
-		if why == "" || why == "empty" {
-			for i, level := range levels {
-				last := taken.Last[i]
-				if last == "0" { // miniredis
-					last = "0-0"
-				}
-				x.same("last one delivered", last, x.m.last[level])
+		x.delivered(h, epoch, got, slices.Concat(want...))
+		for i, last := range taken.Last {
+			if last == "0" { // miniredis
+				last = "0-0"
 			}
+			if last != "" || why == "empty" {
+				x.same("last one delivered", last, x.m.last[levels[i]])
+			}
+			x.same("there is more", taken.More[i], len(levels) > 1 && x.m.hasReady(levels[i]))
 		}
 	}}
 }

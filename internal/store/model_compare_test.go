@@ -112,7 +112,7 @@ func (m *model) lines(q *store.Queue) []string {
 	meta("@version", m.version)
 	meta("running", m.limits.Running)
 	meta("rate", m.limits.Rate)
-	meta("per", int(m.limits.Per.Milliseconds()))
+	meta("per", int(m.limits.Per.Microseconds()))
 	meta("burst", m.limits.Burst)
 	for name, n := range m.counted {
 		meta(name, n)

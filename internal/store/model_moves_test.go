@@ -145,33 +145,56 @@ func (m *model) read(level int, w string, n int) []*msg {
 	return out
 }
 
-// take is read as far as the limits allow.
-func (m *model) take(levels []int, w string, n int) (why string, got []*msg) {
+// take is read as far as the limits allow: first what the plan says, then whatever
+// there is.
+func (m *model) take(levels []int, h string, w store.Wanted) (why string, got [][]*msg) {
+	n := w.Most
 	if m.paused {
 		return "paused", nil
 	}
 	if m.limits.Running > 0 {
 		n = min(n, m.limits.Running-len(m.in(isInFlight)))
+		if n <= 0 && slices.ContainsFunc(m.in(isInFlight), func(x *msg) bool { return x.owner == "released" }) {
+			return "returned", nil
+		}
 		if n <= 0 {
 			return "running", nil
 		}
 	}
 	if m.limits.Rate > 0 { // 1 an hour: none comes back during a test
+		m.rated = min(m.rated, m.limits.Burst)
 		n = min(n, m.limits.Burst-m.rated)
 		if n <= 0 {
 			return "rate", nil
 		}
 	}
-	for _, level := range levels {
-		got = append(got, m.read(level, w, n-len(got))...)
+	got = make([][]*msg, len(levels))
+	left := n
+	take := func(k, n int) {
+		read := m.read(levels[k], h, n)
+		got[k] = append(got[k], read...)
+		left -= len(read)
+	}
+	plan := w.Plan[:min(n, len(w.Plan))]
+	for k := range levels {
+		take(k, strings.Count(plan, strconv.Itoa(k)))
+	}
+	before := 0
+	for k := range levels {
+		take(k, max(min(left, w.UpTo[k]-before-len(got[k])), 0))
+		before += len(got[k])
 	}
 	if m.limits.Rate > 0 {
-		m.rated += len(got)
+		m.rated += n - left
 	}
-	if len(got) == 0 {
-		return "empty", nil
+	if left == n && (len(levels) == 1 || !slices.ContainsFunc(levels, m.hasReady)) {
+		return "empty", got
 	}
 	return "", got
+}
+
+func (m *model) hasReady(level int) bool {
+	return slices.ContainsFunc(m.streams[level], func(x *msg) bool { return x.place == isReady })
 }
 
 // settle returns the entries that w does not own any more.
@@ -232,6 +255,9 @@ func (m *model) settle(level int, w string, st *store.Settlement) (lost []string
 }
 
 func (m *model) reclaim(level int, w string, n, most int) (got []*msg, buried int) {
+	if m.limits.Running > 0 { // with leases of 0 ms, all that run are to run again
+		n = min(n, m.limits.Running)
+	}
 	var stale []*msg
 	for _, x := range m.streams[level] {
 		if x.place == isInFlight && len(stale) < n {

@@ -163,6 +163,12 @@ func (p *pipe) exec(cmds []redis.Cmder) {
 		cmd.SetErr(nil)
 	}
 	p.pipeline(ctx, again)
+	for _, cmd := range again { // forgotten again: now they bring the script along
+		if s := scriptOf(cmd); s != nil && isNoScript(cmd.Err()) {
+			cmd.SetErr(nil)
+			_ = p.rdb.Process(ctx, s.withSource(cmd.(*redis.Cmd)))
+		}
+	}
 }
 
 func (p *pipe) pipeline(ctx context.Context, cmds []redis.Cmder) {

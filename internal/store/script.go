@@ -94,6 +94,19 @@ func (s *script) withSource(cmd *redis.Cmd) *redis.Cmd {
 	return cmd
 }
 
+// scriptOf returns the script that a call runs by hash, or nil.
+func scriptOf(cmd redis.Cmder) *script {
+	if len(cmd.Args()) < 2 || cmd.Args()[0] != "EVALSHA" {
+		return nil
+	}
+	for _, s := range allScripts {
+		if s.sha == cmd.Args()[1] {
+			return s
+		}
+	}
+	return nil
+}
+
 func isNoScript(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT")
 }

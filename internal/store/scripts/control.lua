@@ -3,6 +3,7 @@
 -- ARGV  1 channel, 2 queue name, 3… pairs of setting and value ("" removes it)
 -- Returns 1, or 0 when all of them were so already.
 local changed = 0
+settle_always(KEYS[1])
 for i = 3, #ARGV, 2 do
   local value = ARGV[i + 1]
   if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= value then

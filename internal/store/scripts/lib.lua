@@ -55,11 +55,15 @@ local function get(fields, name)
   end
 end
 
--- The id of a message that stands at an entry: the entry's own, unless it carries
--- one. Entries of two levels may have the same id, hence the level in it.
-local function id_of(fields, entry)
+-- What tells an entry from those of all other levels, which may have the same id.
+local function entry_name(fields, entry)
   local level = get(fields, 'y')
-  return get(fields, 'i') or level and entry .. '.p' .. level or entry
+  return level and entry .. '.p' .. level or entry
+end
+
+-- The id of a message that stands at an entry.
+local function id_of(fields, entry)
+  return get(fields, 'i') or entry_name(fields, entry)
 end
 
 -- What a message must carry from its first move on, because the entry id that
@@ -181,6 +185,17 @@ local function queue(at)
   return {base = base, order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3], periodic = base .. ':periodic'}
 end
 
+-- Makes a level known to the queue's consumers: whoever makes its stream does that
+-- before anything is in it.
+local function know_level(q, level, channel, queue)
+  local levels = redis.call('HGET', q.meta, 'levels') or ''
+  if string.find(levels, level, 1, true) then return end
+  redis.call('HSET', q.meta, 'levels', levels .. level)
+  redis.call('HINCRBY', q.meta, '@version', 1)
+  redis.call('PUBLISH', channel, 'control ' .. queue)
+  return true
+end
+
 -- Adds a message to the stream of its level.
 local function append(q, fields)
   local level = get(fields, 'y')
@@ -255,6 +270,15 @@ local function forget_released(stream, group)
   end
 end
 
+-- The streams of all levels.
+local function streams(q)
+  local all = {q.base}
+  for level in string.gmatch(redis.call('HGET', q.meta, 'levels') or '', '.') do
+    all[#all + 1] = q.base .. ':p' .. level
+  end
+  return all
+end
+
 -- How many messages wait in the queue, in whatever state.
 local function waiting(q, delayed)
   local settings = redis.call('HMGET', q.meta, 'blocked', 'levels')
@@ -267,9 +291,10 @@ local function waiting(q, delayed)
 end
 
 -- Redis refuses the first write of a script while its memory is full, but not
--- those after one that it allows: a message must be settled all the same.
-local function settle_always(workers)
-  redis.call('HDEL', workers, '')
+-- those after one that it allows: what takes no more room than it frees, or lets
+-- others do so, must go on all the same. hash is a hash of the queue.
+local function settle_always(hash)
+  redis.call('HDEL', hash, '')
 end
 
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
@@ -280,10 +305,10 @@ local function bury(q, stream, group, dead, id, fields, reason, err, attempts, w
   if worker then set.h = remember(fields, (tonumber(attempts) or 0) + 1, now, worker, err) end
   -- Only a foreign one: more than a call takes arguments, and no message (see
   -- maxFields in Go).
-  if #fields > 4000 then fields = {':fields', pack(fields)} end
+  local kept = #fields > 4000 and {':fields', pack(fields)} or fields
   set.w, set.e, set.a, set.l = reason, err, attempts, now
   set.f = get(fields, 'f') or now
-  redis.call('XADD', dead, '*', unpack(amend(fields, set)))
+  redis.call('XADD', dead, '*', unpack(amend(kept, set)))
   redis.call('XACK', stream, group, id)
   redis.call('XDEL', stream, id)
   finish_fields(q, id, fields, 'dead', err)

@@ -24,6 +24,7 @@ local function promote(q, delayed, bodies)
   local now = now_ms()
   if tonumber(head[2]) > now then return tonumber(head[2]) - now end
 
+  settle_always(bodies)
   local result = {-1, int(now)}
   local left, passed = most, 0 -- passed: ticks, which stay at the head
   while left > 0 do

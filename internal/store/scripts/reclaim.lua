@@ -3,15 +3,29 @@
 -- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta, 7 dead
 -- ARGV  1 group, 2 consumer, 3 lease in ms, 4 most to take,
 --       5 most deliveries or 0
+-- It takes no more than the limit of messages in flight has room for.
 -- Returns {number dead-lettered, {id, fields, deliveries}, …}
 local q = queue(3)
 local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
 if stale.err then return redis.error_reply(stale.err) end
+if #stale == 0 then return {0} end
+local n = #stale
+local running = redis.call('HGET', q.meta, 'running')
+if running then -- see take.lua: those handed back, and those of the dead, are to run again
+  for _, stream in ipairs(streams(q)) do
+    local p = redis.pcall('XPENDING', stream, ARGV[1])
+    local idle = p.err and {} or redis.call('XPENDING', stream, ARGV[1], 'IDLE', ARGV[3], '-', '+', p[1] + 1)
+    if not p.err then running = running - p[1] + #idle end
+  end
+  n = math.min(n, math.max(running, 0))
+end
+if n == 0 then return {0} end
+settle_always(KEYS[2])
 local most = tonumber(ARGV[5])
 local result = {0}
 local released = false
-for _, p in ipairs(stale) do
-  local id, owner, deliveries = p[1], p[2], p[4]
+for i = 1, n do
+  local id, owner, deliveries = stale[i][1], stale[i][2], stale[i][4]
   -- The owner may still be running it: from here on it has to look before it
   -- settles (done.lua).
   if owner ~= ARGV[2] and redis.call('HEXISTS', KEYS[2], owner) == 1 then

@@ -8,6 +8,7 @@ local drop = {a = true, e = true, f = true, h = true, l = true, t = true, w = tr
 local q = queue(1)
 local letters = redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
 local last = ''
+settle_always(q.meta)
 for _, letter in ipairs(letters) do
   last = letter[1]
   local fields = amend(letter[2], {}, drop)

@@ -17,7 +17,7 @@ for i = 5, #ARGV, 4 do
     set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], at
     set.f = get(fields, 'f') or at
     set.h = remember(fields, tonumber(set.a), at, ARGV[2], set.e)
-    tokens[#tokens + 1] = keep(KEYS[4], set.i, amend(fields, set), id)
+    tokens[#tokens + 1] = keep(KEYS[4], set.i, amend(fields, set), entry_name(fields, id))
     moved[#moved + 1] = id
     due[#due + 1], due[#due + 2] = int(now + tonumber(ARGV[i + 1])), tokens[#tokens]
   else

@@ -26,12 +26,8 @@ if limit > 0 then
 end
 local level = get(fields, 'y')
 if level then
-  local levels = redis.call('HGET', q.meta, 'levels') or ''
-  if not string.find(levels, level, 1, true) then
+  if know_level(q, level, ARGV[1], ARGV[2]) then
     redis.pcall('XGROUP', 'CREATE', q.base .. ':p' .. level, ARGV[3], '0', 'MKSTREAM')
-    redis.call('HSET', q.meta, 'levels', levels .. level)
-    redis.call('HINCRBY', q.meta, '@version', 1)
-    redis.call('PUBLISH', ARGV[1], 'control ' .. ARGV[2])
   end
 end
 local now = now_ms()

@@ -1,0 +1,210 @@
+package leanmq_test
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// As in crash_test.go, with messages that have ordering keys.
+const (
+	orderWorkerEnv = "LEANMQ_ORDER_WORKER"
+	orderLease     = 2 * time.Second // a loaded machine must not let it lapse
+)
+
+// orderWorker notes when each message begins and ends.
+func orderWorker() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(3)
+	}()
+	ledger, err := os.OpenFile(filepath.Join(os.Getenv(crashLedgerEnv), strconv.Itoa(os.Getpid())),
+		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	mq, err := leanmq.Open(ctx, os.Getenv(orderWorkerEnv))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	err = mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+		write := func(what string) {
+			fmt.Fprintf(ledger, "%d %s %s %s\n", time.Now().UnixNano(), what, m.Header.Get("key"), m.Payload)
+		}
+		write("begin")
+		defer write("end")
+		time.Sleep(rand.N(6 * time.Millisecond))
+		if rand.N(20) == 0 {
+			return errors.New("again")
+		}
+		return nil
+	}, leanmq.Concurrency(4), leanmq.Lease(orderLease), leanmq.MaxDeliveries(1000), patient)
+	if err = errors.Join(err, mq.Close(), ledger.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// orderEvent is a line of a ledger.
+type orderEvent struct {
+	at        int64
+	what, key string
+	n, pid    int
+}
+
+func orderEvents(t *testing.T, dir string) (events []orderEvent) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, _ := strconv.Atoi(filepath.Base(name))
+		for in := bufio.NewScanner(f); in.Scan(); {
+			e := orderEvent{pid: pid}
+			if n, err := fmt.Sscan(in.Text(), &e.at, &e.what, &e.key, &e.n); n != 4 {
+				t.Errorf("%s: %q: %v", name, in.Text(), err)
+				continue
+			}
+			events = append(events, e)
+		}
+		_ = f.Close()
+	}
+	slices.SortStableFunc(events, func(a, b orderEvent) int { return cmp.Compare(a.at, b.at) })
+	return events
+}
+
+func TestKilledWorkersKeepTheOrder(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	ledger := t.TempDir()
+	q := open(t, server.URL()).Queue("jobs")
+	start := func() *crashProcess {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), orderWorkerEnv+"="+server.URL(), crashLedgerEnv+"="+ledger)
+		cmd.Stderr = os.Stderr
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return &crashProcess{cmd: cmd, stdin: stdin}
+	}
+	const processes, crashes, keys = 3, 8, 10
+	var workers []*crashProcess
+	t.Cleanup(func() {
+		for _, w := range workers {
+			w.kill()
+		}
+	})
+	for range processes {
+		workers = append(workers, start())
+	}
+	levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
+	sent := 0
+	killed := map[int]bool{}
+	for range crashes {
+		i := rand.IntN(processes)
+		pid := workers[i].cmd.Process.Pid
+		eventually(t, "the worker works", func() bool {
+			for key := range keys {
+				name := fmt.Sprint("k", key)
+				send(t, q, strconv.Itoa(sent), leanmq.OrderingKey(name), leanmq.WithHeader("key", name),
+					leanmq.Priority(levels[key%len(levels)]))
+			}
+			sent++
+			s, err := os.Stat(filepath.Join(ledger, strconv.Itoa(pid)))
+			return err == nil && s.Size() > 500
+		})
+		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
+		workers[i].kill()
+		killed[pid] = true
+		workers[i] = start()
+	}
+	within(t, time.Minute, "the queue is empty", func() bool {
+		i := info(t, q)
+		return i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0
+	})
+	for _, w := range workers {
+		if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+		if err := w.cmd.Wait(); err != nil {
+			t.Errorf("a worker that was asked to end: %v", err)
+		}
+		_ = w.stdin.Close()
+	}
+	workers = nil
+
+	// Of each key one message runs at a time, and the next one begins only after the
+	// one before it has ended, or its worker was killed.
+	type state struct {
+		last    int
+		running *orderEvent
+	}
+	now := map[string]*state{}
+	cut, repeated := 0, 0
+	for _, e := range orderEvents(t, ledger) {
+		s := now[e.key]
+		if s == nil {
+			s = &state{last: -1}
+			now[e.key] = s
+		}
+		if e.what == "end" {
+			s.running = nil
+			continue
+		}
+		if s.running != nil {
+			cut++
+			if !killed[s.running.pid] {
+				t.Errorf("key %s: message %d began while %d ran", e.key, e.n, s.running.n)
+			}
+		}
+		switch e.n {
+		case s.last:
+			repeated++
+		case s.last + 1:
+			s.last = e.n
+		default:
+			t.Errorf("key %s: message %d came after %d", e.key, e.n, s.last)
+			s.last = e.n
+		}
+		s.running = &e
+	}
+	for key, s := range now {
+		if s.last != sent-1 {
+			t.Errorf("key %s ended with message %d of %d", key, s.last, sent)
+		}
+	}
+	if len(now) != keys || cut == 0 {
+		t.Errorf("%d keys, %d messages cut off: the test showed nothing", len(now), cut)
+	}
+	nothingIsLeft(t, server.URL(), "jobs")
+	t.Logf("%d messages, %d cut off, %d run again", keys*sent, cut, repeated)
+}
