@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,6 +11,67 @@ import (
 
 	"github.com/leanmq/leanmq/internal/store"
 )
+
+func (x *machine) read(t *rapid.T) step {
+	h, n := x.hand(t), rapid.IntRange(1, 4).Draw(t, "n")
+	return step{fmt.Sprintf("%s, up to %d of each level", h.name, n), func() {
+		x.join(h)
+		var qs []*store.Queue
+		for _, level := range x.levels() {
+			qs = append(qs, x.q.Level(level))
+		}
+		var got []store.Entry
+		epoch := h.epoch
+		x.noError(x.calls.read(h, qs, n, func(_ int, e store.Entry) { got = append(got, e) }))
+		var want []*msg
+		for _, level := range x.levels() {
+			want = append(want, x.m.read(level, h.name, n)...)
+		}
+		x.delivered(h, epoch, got, want)
+	}}
+}
+
+func (x *machine) take(t *rapid.T) step {
+	h, levels := x.hand(t), x.levels()
+	if rapid.Bool().Draw(t, "reversed") {
+		slices.Reverse(levels)
+	}
+	w := store.Wanted{Most: rapid.IntRange(1, 5).Draw(t, "most")}
+	for range levels {
+		w.UpTo = append(w.UpTo, rapid.IntRange(0, w.Most).Draw(t, "up to"))
+	}
+	w.UpTo[0] = w.Most // the most urgent one may have all
+	for range rapid.IntRange(0, w.Most).Draw(t, "planned") {
+		w.Plan += strconv.Itoa(rapid.IntRange(0, len(levels)-1).Draw(t, "plan"))
+	}
+	return step{fmt.Sprintf("%s, levels %v, %+v", h.name, levels, w), func() {
+		x.join(h)
+		var qs []*store.Queue
+		for _, level := range levels {
+			qs = append(qs, x.q.Level(level))
+		}
+		var got []store.Entry
+		epoch := h.epoch
+		taken, err := x.s.Take(x.ctx, h.name, qs, w, func(level int, e store.Entry) {
+			x.same("level of "+string(e.Payload), levels[level], int(e.Level))
+			got = append(got, e)
+		})
+		x.noError(err)
+		why, want := x.m.take(levels, h.name, w)
+		x.same("why there is no more", taken.Why, why)
+		x.same("a time to wait", taken.Wait > 0, why == "rate")
+		x.delivered(h, epoch, got, slices.Concat(want...))
+		for i, last := range taken.Last {
+			if last == "0" { // miniredis
+				last = "0-0"
+			}
+			if last != "" || why == "empty" {
+				x.same("last one delivered", last, x.m.last[levels[i]])
+			}
+			x.same("there is more", taken.More[i], len(levels) > 1 && x.m.hasReady(levels[i]))
+		}
+	}}
+}
 
 // settle judges some of what a worker believes to hold, in one settlement.
 func (x *machine) settle(t *rapid.T) step {
