@@ -42,7 +42,7 @@ func become(t *testing.T, q *leanmq.Queue) string {
 			if err != nil || len(s) == 0 {
 				return false
 			}
-			in := s[0].Due.Sub(time.Now()).Round(time.Hour)
+			in := time.Until(s[0].Due).Round(time.Hour)
 			got = fmt.Sprintf("retry in %v: %s", in, s[0].Message.LastError)
 		default:
 			got = "done"

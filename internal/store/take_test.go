@@ -187,7 +187,7 @@ func TestTakeKeepsTheRate(t *testing.T) {
 			{Rate: 1, Per: 1500 * time.Microsecond, Burst: 3},
 			{Rate: 7000, Per: time.Second, Burst: 2},
 		} {
-			s, q := openQueue(t, url)
+			s := open(t, url)
 			q, err := s.Queue(fmt.Sprint("q", l.Rate))
 			if err != nil {
 				t.Fatal(err)
