@@ -87,9 +87,10 @@ func TestCancelRemovesARetryThatWaits(t *testing.T) {
 			return leanmq.RetryAfter(48*time.Hour, nil)
 		})
 		for _, opts := range [][]leanmq.SendOption{nil, {leanmq.ID("mine")}} {
+			before := got.count()
 			id := send(t, q, "x", append(opts, leanmq.OrderingKey("k"))...)
 			send(t, q, "behind it", leanmq.OrderingKey("k"), leanmq.ID("behind "+id))
-			eventually(t, "it waits", func() bool { return info(t, q).Scheduled == 1 && info(t, q).InFlight == 0 })
+			eventually(t, "it waits", func() bool { return got.count() == before+2 && info(t, q).Scheduled == 1 })
 			n := got.count()
 			cancel(t, q, id, true)
 			if s := got.wait(t, n+2); s[n].Payload != "behind it" { // it has its turn now

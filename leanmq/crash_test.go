@@ -192,6 +192,7 @@ func TestKilledWorkersLoseNothing(t *testing.T) {
 	sender.Wait()
 	becomesEmpty(t, q)
 	for _, w := range workers {
+		listens(t, ledger, w)
 		if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Error(err)
 		}

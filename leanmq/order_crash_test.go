@@ -2,6 +2,7 @@ package leanmq_test
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -63,6 +64,15 @@ func orderWorker() int {
 		return 1
 	}
 	return 0
+}
+
+// listens waits until a worker process listens to signals: its ledger comes after.
+func listens(t *testing.T, ledger string, w *crashProcess) {
+	t.Helper()
+	eventually(t, "the worker listens", func() bool {
+		_, err := os.Stat(filepath.Join(ledger, strconv.Itoa(w.cmd.Process.Pid)))
+		return err == nil
+	})
 }
 
 // orderEvent is a line of a ledger.
@@ -139,10 +149,11 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 					leanmq.Priority(levels[key%len(levels)]))
 			}
 			sent++
-			s, err := os.Stat(filepath.Join(ledger, strconv.Itoa(pid)))
-			return err == nil && s.Size() > 500
+			lines, err := os.ReadFile(filepath.Join(ledger, strconv.Itoa(pid)))
+			// It has done some, and is in the middle of others.
+			return err == nil && len(lines) > 500 &&
+				bytes.Count(lines, []byte(" begin ")) > bytes.Count(lines, []byte(" end "))+1
 		})
-		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
 		workers[i].kill()
 		killed[pid] = true
 		workers[i] = start()
@@ -152,6 +163,7 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 		return i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0
 	})
 	for _, w := range workers {
+		listens(t, ledger, w)
 		if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Error(err)
 		}
