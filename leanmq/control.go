@@ -31,8 +31,8 @@ const (
 )
 
 // Drain pauses the queue and waits until no process handles any of its messages:
-// what is left is ready, scheduled or dead. If the queue has consumers it takes at
-// least 1.25 s, so that all have seen the pause; what a worker had that died is
+// what is left is ready, scheduled or dead. If the queue has consumers it takes
+// about 3 s, so that all have surely seen the pause; what a worker had that died is
 // waited for until its lease has run out and another one has noticed. When ctx ends
 // first it returns the cause, and the queue stays paused. [Queue.Resume] lets it go
 // on.
