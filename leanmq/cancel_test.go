@@ -87,16 +87,17 @@ func TestCancelRemovesARetryThatWaits(t *testing.T) {
 			return leanmq.RetryAfter(48*time.Hour, nil)
 		})
 		for _, opts := range [][]leanmq.SendOption{nil, {leanmq.ID("mine")}} {
-			before := got.count()
+			n := got.count()
+			waits := func() bool { i := info(t, q); return i.Scheduled == 1 && i.InFlight == 0 }
 			id := send(t, q, "x", append(opts, leanmq.OrderingKey("k"))...)
 			send(t, q, "behind it", leanmq.OrderingKey("k"), leanmq.ID("behind "+id))
-			eventually(t, "it waits", func() bool { return got.count() == before+2 && info(t, q).Scheduled == 1 })
-			n := got.count()
+			got.wait(t, n+2)
+			eventually(t, "it waits", waits)
 			cancel(t, q, id, true)
-			if s := got.wait(t, n+2); s[n].Payload != "behind it" { // it has its turn now
-				t.Errorf("handled %q", s[n].Payload)
+			if s := got.wait(t, n+4); s[n+2].Payload != "behind it" { // it has its turn now
+				t.Errorf("handled %q", s[n+2].Payload)
 			}
-			eventually(t, "it waits, too", func() bool { return info(t, q).Scheduled == 1 })
+			eventually(t, "it waits, too", waits)
 			cancel(t, q, "behind "+id, true)
 			becomesEmpty(t, q)
 		}

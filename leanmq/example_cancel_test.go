@@ -32,14 +32,14 @@ func ExampleQueue_Cancel() {
 	if _, err := reports.Send(ctx, nil, leanmq.ID("report-7")); err != nil {
 		log.Fatal(err)
 	}
-	err = reports.Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
+	err = reports.Consume(ctx, func(running context.Context, m *leanmq.Message) error {
 		defer stop()
-		if _, err := reports.Cancel(ctx, "report-7"); err != nil { // somebody else, mostly
+		if _, err := reports.Cancel(ctx, m.ID); err != nil { // somebody else, mostly
 			return err
 		}
-		<-ctx.Done()
-		fmt.Println("canceled:", errors.Is(context.Cause(ctx), leanmq.ErrCanceled))
-		return ctx.Err() // neither retried nor dead-lettered
+		<-running.Done()
+		fmt.Println("canceled:", errors.Is(context.Cause(running), leanmq.ErrCanceled))
+		return running.Err() // neither retried nor dead-lettered
 	})
 	if err != nil {
 		log.Fatal(err)

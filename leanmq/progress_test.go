@@ -224,18 +224,20 @@ func TestInFlightFindsWhatIsBehindHandedBackMessages(t *testing.T) {
 			}
 			n += len(ms)
 		}
-		g := newGate()
-		consume(t, open(t, url).Queue("q"), g.handle)
+		alive, err := q.Puller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = alive.Close() }()
 		send(t, q, "running")
-		receive(t, "a handler that begins", g.began)
-		pause(t, q)
-		eventually(t, "the pause is seen", func() bool {
-			_ = gone.Close()
-			return info(t, q).InFlight == 1
-		})
+		if ms, err := alive.Receive(t.Context(), 1); err != nil || len(ms) != 1 {
+			t.Fatal(ms, err)
+		}
+		if err := gone.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if list := inFlight(t, q, 1); len(list) != 1 || string(list[0].Message.Payload) != "running" {
 			t.Errorf("%+v", list)
 		}
-		close(g.letOff)
 	})
 }
