@@ -51,7 +51,7 @@ func lane(t *testing.T, c *redis.Client, q *store.Queue) int64 {
 func finished(w *worker, e store.Entry) store.Settlement {
 	return store.Settlement{Finished: []store.Finished{{
 		ID: e.Entry, Epoch: w.epoch, MessageID: e.ID, OrderKey: e.OrderKey, UniqueKey: e.UniqueKey,
-		Keep: time.Duration(e.KeepResult) * time.Millisecond, Result: []byte("result"), Counter: "counted",
+		Keep: time.Duration(e.KeepResult) * time.Millisecond, Result: "result", Counter: "counted",
 	}}}
 }
 
@@ -303,7 +303,7 @@ func TestMessagesOfLevelsHaveIDsOfTheirOwn(t *testing.T) {
 		if store.IsEntryID(id) {
 			t.Errorf("%s is one that a message of another level may have", id)
 		}
-		if e := waiting(t, q.Level(1)); len(e) != 1 || e[0].ID != id || e[0].Created == 0 {
+		if e := waiting(t, q.Level(1)); len(e) != 1 || e[0].ID != id {
 			t.Errorf("%+v", e)
 		}
 	})

@@ -20,7 +20,7 @@ type script struct {
 }
 
 var (
-	lib = readScript("lib")
+	lib = newLibrary(readScript("lib"))
 
 	sendScript    = newScript("send")
 	joinScript    = newScript("join")
@@ -63,7 +63,7 @@ func readScript(name string) string {
 }
 
 func newScript(name string) *script {
-	src := lib + readScript(name)
+	src := lib.with(readScript(name))
 	sum := sha1.Sum([]byte(src))
 	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
 	allScripts = append(allScripts, s)
