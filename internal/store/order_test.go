@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,7 +51,7 @@ func lane(t *testing.T, c *redis.Client, q *store.Queue) int64 {
 // finished is the end of a message.
 func finished(w *worker, e store.Entry) store.Settlement {
 	return store.Settlement{Finished: []store.Finished{{
-		ID: e.Entry, Epoch: w.epoch, MessageID: e.ID, OrderKey: e.OrderKey, UniqueKey: e.UniqueKey,
+		ID: e.Entry, Epoch: w.epoch, MessageID: cmp.Or(e.ID, e.Entry), OrderKey: e.OrderKey, UniqueKey: e.UniqueKey,
 		Keep: time.Duration(e.KeepResult) * time.Millisecond, Result: "result", Counter: "counted",
 	}}}
 }
