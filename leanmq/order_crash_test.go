@@ -2,7 +2,6 @@ package leanmq_test
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,26 +138,45 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 	}
 	levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
 	sent := 0
+	stop := make(chan struct{})
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for ; ; sent++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			for key := range keys {
+				name := fmt.Sprint("k", key)
+				_, err := q.Send(context.Background(), []byte(strconv.Itoa(sent)), leanmq.OrderingKey(name),
+					leanmq.WithHeader("key", name), leanmq.Priority(levels[key%len(levels)]))
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	works := func(p *crashProcess) {
+		eventually(t, "the worker works", func() bool {
+			s, err := os.Stat(filepath.Join(ledger, strconv.Itoa(p.cmd.Process.Pid)))
+			return err == nil && s.Size() > 500
+		})
+	}
 	killed := map[int]bool{}
 	for range crashes {
 		i := rand.IntN(processes)
-		pid := workers[i].cmd.Process.Pid
-		eventually(t, "the worker works", func() bool {
-			for key := range keys {
-				name := fmt.Sprint("k", key)
-				send(t, q, strconv.Itoa(sent), leanmq.OrderingKey(name), leanmq.WithHeader("key", name),
-					leanmq.Priority(levels[key%len(levels)]))
-			}
-			sent++
-			lines, err := os.ReadFile(filepath.Join(ledger, strconv.Itoa(pid)))
-			// It has done some, and is in the middle of others.
-			return err == nil && len(lines) > 500 &&
-				bytes.Count(lines, []byte(" begin ")) > bytes.Count(lines, []byte(" end "))+1
-		})
+		works(workers[i])
+		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
 		workers[i].kill()
-		killed[pid] = true
+		killed[workers[i].cmd.Process.Pid] = true
 		workers[i] = start()
 	}
+	for _, w := range workers {
+		works(w)
+	}
+	close(stop)
+	sender.Wait()
 	within(t, time.Minute, "the queue is empty", func() bool {
 		i := info(t, q)
 		return i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,7 +51,7 @@ func lane(t *testing.T, c *redis.Client, q *store.Queue) int64 {
 // finished is the end of a message.
 func finished(w *worker, e store.Entry) store.Settlement {
 	return store.Settlement{Finished: []store.Finished{{
-		ID: e.Entry, Epoch: w.epoch, MessageID: e.ID, OrderKey: e.OrderKey, UniqueKey: e.UniqueKey,
+		ID: e.Entry, Epoch: w.epoch, MessageID: cmp.Or(e.ID, e.Entry), OrderKey: e.OrderKey, UniqueKey: e.UniqueKey,
 		Keep: time.Duration(e.KeepResult) * time.Millisecond, Result: "result", Counter: "counted",
 	}}}
 }
@@ -291,6 +292,20 @@ func TestEntriesOfTwoLevelsWithOneID(t *testing.T) {
 		}
 		if len(ids) != 2 {
 			t.Errorf("scheduled: %v", ids)
+		}
+	})
+}
+
+// A message of a level has an id of its own, not that of its entry.
+func TestMessagesOfLevelsHaveIDsOfTheirOwn(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		_, q := openQueue(t, url)
+		id := sendIn(t, q, store.Envelope{Payload: []byte("x"), Level: 1}, store.SendTerms{})
+		if store.IsEntryID(id) {
+			t.Errorf("%s is one that a message of another level may have", id)
+		}
+		if e := waiting(t, q.Level(1)); len(e) != 1 || e[0].ID != id {
+			t.Errorf("%+v", e)
 		}
 	})
 }

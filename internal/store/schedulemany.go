@@ -14,7 +14,7 @@ const maxScheduleBytes = 1 << 20
 // onlyWait reports whether these messages only have to wait, and depend on
 // nothing that send.lua looks at one by one.
 func onlyWait(es []Envelope, t SendTerms) bool {
-	if len(es) < 2 || t.Delay <= 0 && t.Due.IsZero() || t != (SendTerms{Delay: t.Delay, Due: t.Due, Limit: t.Limit, Token: t.Token}) {
+	if len(es) < 2 || t.Token == "" || t.Delay <= 0 && t.Due.IsZero() || t != (SendTerms{Delay: t.Delay, Due: t.Due, Limit: t.Limit, Token: t.Token}) {
 		return false
 	}
 	for i := range es {

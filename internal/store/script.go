@@ -20,9 +20,10 @@ type script struct {
 }
 
 var (
-	lib = readScript("lib")
+	lib = newLibrary(readScript("lib"))
 
 	sendScript    = newScript("send")
+	onceScript    = newScript("once")
 	joinScript    = newScript("join")
 	doneScript    = newScript("done")
 	finishScript  = newScript("finish")
@@ -63,7 +64,7 @@ func readScript(name string) string {
 }
 
 func newScript(name string) *script {
-	src := lib + readScript(name)
+	src := lib.with(readScript(name))
 	sum := sha1.Sum([]byte(src))
 	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
 	allScripts = append(allScripts, s)

@@ -163,7 +163,7 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
 	}
 	if len(es) > 1 {
-		sendScript.withSource(cmds[0].(*redis.Cmd))
+		scriptOf(cmds[0]).withSource(cmds[0].(*redis.Cmd))
 	}
 	batch := cmds
 	if list := q.relist(ctx); list != nil {
@@ -182,18 +182,27 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 }
 
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
-	delay, due := t.times()
-	keys := q.scope(q.Delayed, q.Bodies)
+	sc, keys := sendScript, q.scope()
 	args := make([]any, 0, 9+2*7+len(e.Header))
-	args = append(args, q.s.keys.Notices(), q.Name, group, delay, due, t.Limit, tokenOf(t.Token, i))
+	if t.now() && e.Level == 0 {
+		sc = onceScript
+		args = append(args, e.OrderKey, e.UniqueKey, e.ID, tokenOf(t.Token, i))
+	} else {
+		delay, due := t.times()
+		keys = append(keys, q.Delayed, q.Bodies)
+		args = append(args, q.s.keys.Notices(), q.Name, group, delay, due, t.Limit, tokenOf(t.Token, i))
+	}
 	if t.Window > 0 {
 		keys, args = append(keys, q.dedupeWithin(t.Scope, e.ID)), append(args, t.Window.Milliseconds())
 	}
 	if t.Unique > 0 {
 		keys, args = append(keys, q.UniqueFor(t.For)), append(args, t.Unique.Milliseconds())
 	}
-	return sendScript.cmd(ctx, keys, e.appendFields(args)...)
+	return sc.cmd(ctx, keys, e.appendFields(args)...)
 }
+
+// now reports whether nothing is to be waited for, and no room to be looked for.
+func (t SendTerms) now() bool { return t.Delay <= 0 && t.Due.IsZero() && t.Limit == 0 }
 
 // times are the delay and the due time in ms; -1 means: not.
 func (t SendTerms) times() (delay, due int64) {

@@ -10,16 +10,21 @@
 local q = queue(3)
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
 local result = {epoch or ''}
+local entries, notes = {}, {} -- to delete
 for i = 3, #ARGV, 8 do
   local entry = ARGV[i]
   if epoch ~= ARGV[i + 1] and not owned(KEYS[1], ARGV[1], ARGV[2], entry) then
     result[#result + 1] = entry
   elseif redis.call('XACK', KEYS[1], ARGV[1], entry) == 1 then -- 0: done before, the reply was lost
-    redis.call('XDEL', KEYS[1], entry)
     local id, counter = ARGV[i + 2], ARGV[i + 7]
+    entries[#entries + 1], notes[#notes + 1] = entry, q.base .. ':progress:' .. id
     finish(q, id, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], counter ~= '' and counter or 'done', ARGV[i + 6])
     if counter ~= '' then redis.call('HINCRBY', q.meta, counter, 1) end
     if counter == 'canceled' then redis.call('ZREM', q.base .. ':canceled', id) end
   end
+end
+if #entries > 0 then
+  redis.call('XDEL', KEYS[1], unpack(entries))
+  redis.call('DEL', unpack(notes))
 end
 return result

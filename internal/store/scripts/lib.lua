@@ -202,13 +202,18 @@ local function append(q, fields)
   return redis.call('XADD', level and q.base .. ':p' .. level or q.base, '*', unpack(fields))
 end
 
--- Adds a message, or lets it wait in the lane of its ordering key while another
--- one with that key is under way. A waiting message needs its id in its fields.
+-- Lets a message wait in the lane of its ordering key. It needs its id in its fields.
+local function block(q, key, fields)
+  redis.call('RPUSH', q.order .. ':' .. key, pack(fields))
+  redis.call('HINCRBY', q.meta, 'blocked', 1)
+end
+
+-- Adds a message, or lets it wait while another one with its ordering key is under
+-- way.
 local function enqueue(q, fields)
   local key = get(fields, 'k')
   if not key or redis.call('HSETNX', q.order, key, 1) == 1 then return append(q, fields) end
-  redis.call('RPUSH', q.order .. ':' .. key, pack(fields))
-  redis.call('HINCRBY', q.meta, 'blocked', 1)
+  block(q, key, fields)
 end
 
 -- Lets the next message with an ordering key go on.
@@ -224,23 +229,25 @@ local function advance(q, key)
   end
 end
 
--- What the end of a message's life brings with it, however it ended. Each of
--- key, unique and keep (ms) is "" or nil where the message has none.
+-- What the end of a message's life brings with it, however it ended, but for the
+-- note about its progress. Each of key, unique and keep (ms) is "" or nil where the
+-- message has none.
 local function finish(q, id, key, unique, keep, status, result)
   if keep and keep ~= '' then
     redis.call('SET', q.base .. ':result:' .. id, pack({status, int(now_ms()), result}), 'PX', keep)
     redis.call('PUBLISH', q.base .. ':results', id)
   end
-  redis.call('DEL', q.base .. ':progress:' .. id)
   if unique and unique ~= '' and redis.call('HGET', q.unique, unique) == id then
     redis.call('HDEL', q.unique, unique)
   end
   if key and key ~= '' then advance(q, key) end
 end
 
--- The same for a message whose fields are at hand.
-local function finish_fields(q, id, fields, status, result)
-  finish(q, id_of(fields, id), get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
+-- The same, and all of it, for a message whose fields are at hand.
+local function finish_fields(q, entry, fields, status, result)
+  local id = id_of(fields, entry)
+  redis.call('DEL', q.base .. ':progress:' .. id)
+  finish(q, id, get(fields, 'k'), get(fields, 'q'), get(fields, 'o'), status, result)
 end
 
 -- Ends a message that was canceled.

@@ -37,7 +37,7 @@ if due >= 0 then
   fields = amend(fields, {i = id, t = int(now)})
   schedule(KEYS[5], KEYS[6], id, fields, due, ARGV[1], ARGV[2], ARGV[7])
 elseif get(fields, 'k') then
-  enqueue(q, amend(fields, {i = id, t = int(now)}))
+  enqueue(q, amend(fields, {i = id, t = get(fields, 't') or int(now)}))
 else
   id = id_of(fields, append(q, fields))
 end
