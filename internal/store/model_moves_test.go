@@ -88,6 +88,9 @@ func (m *model) send(x *msg, terms store.SendTerms, keys ...string) (dup string,
 	}
 	later := terms.Delay > 0 || !terms.Due.IsZero()
 	x.hasTime = later || x.key != ""
+	if !later && terms.Limit == 0 && x.level == 0 { // once.lua
+		x.hasTime = x.key != "" && m.active[x.key] != nil
+	}
 	x.hasID = x.id != "" || x.hasTime
 	m.all = append(m.all, x)
 	if later {
