@@ -2,16 +2,18 @@
 -- owns them.
 -- KEYS  1 stream, 2 workers, 3 delayed, 4 bodies
 -- ARGV  1 group, 2 consumer, 3 channel, 4 queue name,
---       5… for each: id, delay in ms, failed attempts so far, error
+--       5… for each: id, delay in ms, failed attempts so far, error, the epoch it
+--       believes in (see done.lua)
 -- Returns {epoch now or "", id that was lost, …}
 settle_always(KEYS[2])
-local result = {redis.call('HGET', KEYS[2], ARGV[2]) or ''}
+local epoch = redis.call('HGET', KEYS[2], ARGV[2])
+local result = {epoch or ''}
 local now = now_ms()
 local at = int(now)
 local moved, tokens, due = {}, {}, {} -- due: pairs of due time and token
-for i = 5, #ARGV, 4 do
+for i = 5, #ARGV, 5 do
   local id = ARGV[i]
-  local fields = owned(KEYS[1], ARGV[1], ARGV[2], id) and read(KEYS[1], id)
+  local fields = (epoch == ARGV[i + 4] or owned(KEYS[1], ARGV[1], ARGV[2], id)) and read(KEYS[1], id)
   if fields then
     local set = identity(fields, id)
     set.a, set.e, set.l = ARGV[i + 2], ARGV[i + 3], at
