@@ -233,3 +233,36 @@ func TestFailedAttemptsAndLostDeliveriesAreCountedApart(t *testing.T) {
 		becomesEmpty(t, q)
 	})
 }
+
+// A consumer whose every message was lost has room again, and fetches: nothing is
+// settled that would tell it.
+func TestConsumerGoesOnAfterAllItHadWasLost(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		started, lost := make(chan string, 2), make(chan error, 1)
+		consume(t, q, func(ctx context.Context, m *leanmq.Message) error {
+			started <- string(m.Payload)
+			if string(m.Payload) == "next" {
+				return nil
+			}
+			<-ctx.Done()
+			lost <- context.Cause(ctx)
+			return ctx.Err()
+		}, leanmq.Concurrency(1), leanmq.Lease(300*time.Millisecond))
+		id := send(t, q, "lost")
+		receive(t, "the first", started)
+		c := rawClient(t, url)
+		if err := c.XAck(t.Context(), "leanmq:{q}:q", "leanmq", id).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.XDel(t.Context(), "leanmq:{q}:q", id).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := receive(t, "the loss", lost); !errors.Is(err, leanmq.ErrLeaseLost) {
+			t.Error(err)
+		}
+		send(t, q, "next")
+		receive(t, "the next one", started)
+		becomesEmpty(t, q)
+	})
+}
