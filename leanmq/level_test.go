@@ -102,7 +102,7 @@ func TestUrgentWorkStarvesNobody(t *testing.T) {
 				sendLevels(t, q, 2, leanmq.Low, leanmq.Normal)
 				opts := []leanmq.ConsumeOption{leanmq.Concurrency(1)}
 				if limited {
-					opts = append(opts, leanmq.LimitTo(leanmq.Limits{Rate: 500, Running: 1}))
+					opts = append(opts, leanmq.LimitTo(leanmq.Limits{Rate: 250, Running: 1}))
 				}
 				var got record
 				consume(t, q, func(_ context.Context, m *leanmq.Message) error {

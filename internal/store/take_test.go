@@ -260,6 +260,18 @@ func TestUniqueKeyIsFreedByItsHolderOnly(t *testing.T) {
 		if !r.Dup || r.ID != second {
 			t.Errorf("%+v", r)
 		}
+		foreign := unique("sent past the script")
+		if _, err := q.Send(t.Context(), &foreign); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range w.read(10) {
+			if string(e.Payload) != "2" {
+				w.settle(finished(w, e))
+			}
+		}
+		if got := c.HGet(t.Context(), q.Unique, "u").Val(); got != second {
+			t.Errorf("the key is %q's, want %q", got, second)
+		}
 	})
 }
 
