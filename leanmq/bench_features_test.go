@@ -88,8 +88,8 @@ func benchSend(b *testing.B, opt func(n int64) leanmq.SendOption) {
 
 // BenchmarkRetryMoves: failed messages to the delayed set, in batches of 200.
 func BenchmarkRetryMoves(b *testing.B) {
-	benchMoves(b, func(id string) store.Settlement {
-		return store.Settlement{Retries: []store.Retry{{ID: id, Delay: time.Hour, Attempts: 1, Error: "it failed"}}}
+	benchMoves(b, func(id, epoch string) store.Settlement {
+		return store.Settlement{Retries: []store.Retry{{ID: id, Epoch: epoch, Delay: time.Hour, Attempts: 1, Error: "it failed"}}}
 	}, func(b *testing.B, rdb *redis.Client, q *leanmq.Queue, n int) {
 		fill(b, rdb, q, n, "ZADD", "leanmq:{bench}:bench:delayed", "9000000000000", "#")
 		fill(b, rdb, q, n, "HSET", "leanmq:{bench}:bench:delayed:msg", "#", "1:p1:x")
@@ -98,8 +98,8 @@ func BenchmarkRetryMoves(b *testing.B) {
 
 // BenchmarkDeadMoves: failed messages to the dead letters, in batches of 200.
 func BenchmarkDeadMoves(b *testing.B) {
-	benchMoves(b, func(id string) store.Settlement {
-		return store.Settlement{Dead: []store.Dead{{ID: id, Reason: leanmq.ReasonRejected, Attempts: 1, Error: "it failed"}}}
+	benchMoves(b, func(id, epoch string) store.Settlement {
+		return store.Settlement{Dead: []store.Dead{{ID: id, Epoch: epoch, Reason: leanmq.ReasonRejected, Attempts: 1, Error: "it failed"}}}
 	}, func(b *testing.B, rdb *redis.Client, q *leanmq.Queue, n int) {
 		fill(b, rdb, q, n, "XADD", "leanmq:{bench}:bench:dlq", "*", "p", "x", "w", "rejected")
 	})
@@ -107,7 +107,7 @@ func BenchmarkDeadMoves(b *testing.B) {
 
 // benchMoves settles messages that were read, while others wait where they come from
 // and where they go to.
-func benchMoves(b *testing.B, one func(id string) store.Settlement, more func(*testing.B, *redis.Client, *leanmq.Queue, int)) {
+func benchMoves(b *testing.B, one func(id, epoch string) store.Settlement, more func(*testing.B, *redis.Client, *leanmq.Queue, int)) {
 	for _, backlog := range backlogs {
 		b.Run(fmt.Sprint("waiting", backlog), func(b *testing.B) {
 			mq, rdb := benchServer(b)
@@ -117,7 +117,8 @@ func benchMoves(b *testing.B, one func(id string) store.Settlement, more func(*t
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := sq.Join(b.Context(), "w"); err != nil {
+			epoch, err := sq.Join(b.Context(), "w")
+			if err != nil {
 				b.Fatal(err)
 			}
 			var ids []string
@@ -143,7 +144,7 @@ func benchMoves(b *testing.B, one func(id string) store.Settlement, more func(*t
 			spread(len(batches), 3, func() {
 				var st store.Settlement
 				for _, id := range batches[next.Add(1)-1] {
-					single := one(id)
+					single := one(id, epoch)
 					st.Retries, st.Dead = append(st.Retries, single.Retries...), append(st.Dead, single.Dead...)
 				}
 				if out, err := sq.Settle(context.Background(), "w", &st); err != nil || len(out.Lost) > 0 {

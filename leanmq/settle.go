@@ -149,9 +149,9 @@ func settlement(batch []*Message) store.Settlement {
 			}
 			st.Done[n-1].IDs = append(st.Done[n-1].IDs, m.entry)
 		case outcomeRetry:
-			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
+			st.Retries = append(st.Retries, store.Retry{ID: m.entry, Epoch: m.epoch, Delay: v.delay, Attempts: m.Attempt, Error: v.err})
 		case outcomeDead:
-			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
+			st.Dead = append(st.Dead, store.Dead{ID: m.entry, Epoch: m.epoch, Reason: v.reason, Attempts: m.Attempt, Error: v.err})
 		case outcomeExpired:
 			st.Finished = append(st.Finished, m.finished(store.CounterExpired))
 		case outcomeCanceled:

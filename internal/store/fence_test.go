@@ -72,14 +72,14 @@ func TestStaleWorkerSettlesOnlyWhatItStillOwns(t *testing.T) {
 		{"retry", func(w *worker, ids []string) store.Settled {
 			var st store.Settlement
 			for _, id := range ids {
-				st.Retries = append(st.Retries, store.Retry{ID: id, Attempts: 1, Error: "stale", Delay: time.Hour})
+				st.Retries = append(st.Retries, store.Retry{ID: id, Epoch: w.epoch, Attempts: 1, Error: "stale", Delay: time.Hour})
 			}
 			return w.settle(st)
 		}},
 		{"dead", func(w *worker, ids []string) store.Settled {
 			var st store.Settlement
 			for _, id := range ids {
-				st.Dead = append(st.Dead, store.Dead{ID: id, Attempts: 1, Error: "stale", Reason: "rejected"})
+				st.Dead = append(st.Dead, store.Dead{ID: id, Epoch: w.epoch, Attempts: 1, Error: "stale", Reason: "rejected"})
 			}
 			return w.settle(st)
 		}},

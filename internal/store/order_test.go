@@ -61,8 +61,8 @@ func finished(w *worker, e store.Entry) store.Settlement {
 func TestSettlingTwiceAdvancesALaneOnce(t *testing.T) {
 	ways := map[string]func(w *worker, e store.Entry) store.Settlement{
 		"finish": finished,
-		"dead": func(_ *worker, e store.Entry) store.Settlement {
-			return store.Settlement{Dead: []store.Dead{{ID: e.Entry, Reason: "rejected", Attempts: 1}}}
+		"dead": func(w *worker, e store.Entry) store.Settlement {
+			return store.Settlement{Dead: []store.Dead{{ID: e.Entry, Epoch: w.epoch, Reason: "rejected", Attempts: 1}}}
 		},
 	}
 	for name, settlement := range ways {
@@ -116,11 +116,11 @@ func TestStaleWorkerEndsNothing(t *testing.T) {
 			st.Finished[0].Epoch = ""
 			return st
 		},
-		"dead": func(_ *worker, e store.Entry) store.Settlement {
-			return store.Settlement{Dead: []store.Dead{{ID: e.Entry, Reason: "rejected", Attempts: 1}}}
+		"dead": func(w *worker, e store.Entry) store.Settlement {
+			return store.Settlement{Dead: []store.Dead{{ID: e.Entry, Epoch: w.epoch, Reason: "rejected", Attempts: 1}}}
 		},
-		"retry": func(_ *worker, e store.Entry) store.Settlement {
-			return store.Settlement{Retries: []store.Retry{{ID: e.Entry, Attempts: 1}}}
+		"retry": func(w *worker, e store.Entry) store.Settlement {
+			return store.Settlement{Retries: []store.Retry{{ID: e.Entry, Epoch: w.epoch, Attempts: 1}}}
 		},
 	}
 	for name, settlement := range ways {
@@ -194,7 +194,7 @@ func TestRetryHoldsItsLane(t *testing.T) {
 			if !slices.Equal(payloads(e), []string{"1"}) {
 				t.Fatalf("%v", payloads(e))
 			}
-			st := store.Settlement{Retries: []store.Retry{{ID: e[0].Entry, Attempts: attempt}}}
+			st := store.Settlement{Retries: []store.Retry{{ID: e[0].Entry, Epoch: w.epoch, Attempts: attempt}}}
 			w.settle(st)
 			w.settle(st) // lost reply
 			sendIn(t, q, keyed("x"), store.SendTerms{})

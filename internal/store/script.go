@@ -23,6 +23,7 @@ var (
 	lib = newLibrary(readScript("lib"))
 
 	sendScript    = newScript("send")
+	dedupeScript  = newScript("dedupe")
 	onceScript    = newScript("once")
 	joinScript    = newScript("join")
 	doneScript    = newScript("done")

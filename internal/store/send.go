@@ -182,9 +182,14 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 }
 
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
-	sc, keys := sendScript, q.scope()
 	args := make([]any, 0, 9+2*7+len(e.Header))
-	if t.now() && e.Level == 0 {
+	simple := t.now() && e.Level == 0
+	if simple && t.Window > 0 && t.Unique <= 0 && e.OrderKey == "" && e.UniqueKey == "" {
+		keys := []string{q.Base, q.dedupeWithin(t.Scope, e.ID)}
+		return dedupeScript.cmd(ctx, keys, e.appendFields(append(args, t.Window.Milliseconds()))...)
+	}
+	sc, keys := sendScript, q.scope()
+	if simple {
 		sc = onceScript
 		args = append(args, e.OrderKey, e.UniqueKey, e.ID, tokenOf(t.Token, i))
 	} else {

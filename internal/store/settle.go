@@ -13,6 +13,7 @@ import (
 // Retry puts a message aside until its next attempt.
 type Retry struct {
 	ID       string
+	Epoch    string // see Done
 	Delay    time.Duration
 	Attempts int // failed so far
 	Error    string
@@ -21,6 +22,7 @@ type Retry struct {
 // Dead dead-letters a message.
 type Dead struct {
 	ID       string
+	Epoch    string // see Done
 	Reason   string
 	Attempts int
 	Error    string
@@ -100,16 +102,16 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		cmds = append(cmds, finishScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...), args...))
 	}
 	for rs := range slices.Chunk(st.Retries, maxScriptItems) {
-		args := append(make([]any, 0, 4+4*len(rs)), group, consumer, q.s.keys.Notices(), q.Name)
+		args := append(make([]any, 0, 4+5*len(rs)), group, consumer, q.s.keys.Notices(), q.Name)
 		for _, r := range rs {
-			args = append(args, r.ID, ceilMs(r.Delay), r.Attempts, r.Error)
+			args = append(args, r.ID, ceilMs(r.Delay), r.Attempts, r.Error, r.Epoch)
 		}
 		cmds = append(cmds, retryScript.cmd(ctx, []string{q.Stream, q.Workers, q.Delayed, q.Bodies}, args...))
 	}
 	for ds := range slices.Chunk(st.Dead, maxScriptItems) {
-		args := append(make([]any, 0, 2+4*len(ds)), group, consumer)
+		args := append(make([]any, 0, 2+5*len(ds)), group, consumer)
 		for _, d := range ds {
-			args = append(args, d.ID, d.Reason, d.Attempts, d.Error)
+			args = append(args, d.ID, d.Reason, d.Attempts, d.Error, d.Epoch)
 		}
 		cmds = append(cmds, deadScript.cmd(ctx, q.settleKeys(), args...))
 	}

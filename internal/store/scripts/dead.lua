@@ -1,15 +1,17 @@
 -- Dead-letters messages, if the consumer still owns them.
 -- Those that expired are counted, each once.
 -- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta, 7 dead
--- ARGV  1 group, 2 consumer, 3… for each: id, reason, failed attempts, error
+-- ARGV  1 group, 2 consumer, 3… for each: id, reason, failed attempts, error, the epoch
+--       it believes in (see done.lua)
 -- Returns {epoch now or "", id that was lost, …}
 local q = queue(3)
 local expired = 0
 settle_always(KEYS[2])
-local result = {redis.call('HGET', KEYS[2], ARGV[2]) or ''}
-for i = 3, #ARGV, 4 do
+local epoch = redis.call('HGET', KEYS[2], ARGV[2])
+local result = {epoch or ''}
+for i = 3, #ARGV, 5 do
   local id = ARGV[i]
-  local fields = owned(KEYS[1], ARGV[1], ARGV[2], id) and read(KEYS[1], id)
+  local fields = (epoch == ARGV[i + 4] or owned(KEYS[1], ARGV[1], ARGV[2], id)) and read(KEYS[1], id)
   if fields then
     if ARGV[i + 1] == 'expired' then expired = expired + 1 end
     local failed = tonumber(ARGV[i + 2]) > (tonumber(get(fields, 'a') or '') or 0)

@@ -105,8 +105,7 @@ end
 -- The history of a message with one more failed attempt: packed, for each of the
 -- last 5, the time in ms, the worker, and up to 256 bytes of the error.
 -- attempts counts this one. What cannot be read is forgotten.
-local function remember(fields, attempts, now, worker, err)
-  local old = get(fields, 'h') or ''
+local function remember(old, attempts, now, worker, err)
   if attempts > 5 and old ~= '' then
     local starts, at = {}, 1
     while at <= #old do
@@ -151,11 +150,10 @@ local function put(delayed, token, due, channel, queue)
   announce(delayed, {token}, channel, queue)
 end
 
--- Keeps the body of a message that is to wait under token, if that is free: its
+-- Keeps the body (packed fields) of a message that is to wait under token, if that is free: its
 -- id, so that it can be found. Else under other, which had better be unique. Returns
 -- which.
-local function keep(bodies, token, fields, other)
-  local body = pack(fields)
+local function keep(bodies, token, body, other)
   while is_tick(token) or redis.call('HSETNX', bodies, token, body) == 0 do
     token, other = other or '+' .. token, nil
   end
@@ -164,7 +162,7 @@ end
 
 -- Puts a message aside until due (ms).
 local function schedule(delayed, bodies, token, fields, due, channel, queue, other)
-  put(delayed, keep(bodies, token, fields, other), due, channel, queue)
+  put(delayed, keep(bodies, token, pack(fields), other), due, channel, queue)
 end
 
 -- The fields of the message with this id if it is scheduled, under its id as token.
@@ -309,7 +307,7 @@ end
 local function bury(q, stream, group, dead, id, fields, reason, err, attempts, worker)
   local now = int(now_ms())
   local set = identity(fields, id)
-  if worker then set.h = remember(fields, (tonumber(attempts) or 0) + 1, now, worker, err) end
+  if worker then set.h = remember(get(fields, 'h') or '', (tonumber(attempts) or 0) + 1, now, worker, err) end
   -- Only a foreign one: more than a call takes arguments, and no message (see
   -- maxFields in Go).
   local kept = #fields > 4000 and {':fields', pack(fields)} or fields

@@ -1,5 +1,5 @@
 -- Sends one message of the normal level now: once, or in order. What needs more is
--- left to send.lua.
+-- left to send.lua, what has an id to be sent once by, and nothing else, to dedupe.lua.
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5… dedupe keys: the send is refused while
 --       one of them is there
 -- ARGV  1 ordering key, 2 unique key, 3 id ("" = none, for each), 4 the id of a
