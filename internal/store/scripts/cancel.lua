@@ -7,7 +7,7 @@
 -- ARGV  1 group, 2 id, 3 ms for which it stays marked, 4 channel, 5 queue name
 -- Returns {1, inbox, correlation} when it was removed, the latter "" unless somebody
 -- waits for a reply; {0} when it is marked.
-local q, id = queue(1), ARGV[2]
+local q, id = queue(KEYS, 1), ARGV[2]
 local function gone(fields)
   return {1, get(fields, 'r') or '', get(fields, 'c') or ''}
 end

@@ -4,7 +4,7 @@
 -- ARGV  1 group, 2 consumer, 3… for each: id, reason, failed attempts, error, the epoch
 --       it believes in (see done.lua)
 -- Returns {epoch now or "", id that was lost, …}
-local q = queue(3)
+local q = queue(KEYS, 3)
 local expired = 0
 settle_always(KEYS[2])
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])

@@ -2,7 +2,7 @@
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 dead, 7… the others
 -- ARGV  1 "1" to delete it with messages in it
 -- Returns the number of messages that kept it from being deleted: 0 = deleted.
-local q = queue(1)
+local q = queue(KEYS, 1)
 if ARGV[1] ~= '1' then
   local n = waiting(q, KEYS[5]) + redis.call('XLEN', KEYS[6])
   if n > 0 then return n end

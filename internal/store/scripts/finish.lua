@@ -7,7 +7,7 @@
 --       result, the counter in meta that it counts for and whose name says how it
 --       ended ("" = none, for each)
 -- Returns {epoch now or "", entry that was lost, …}
-local q = queue(3)
+local q = queue(KEYS, 3)
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
 local result = {epoch or ''}
 local entries, notes = {}, {} -- to delete

@@ -4,7 +4,7 @@
 -- ARGV  1 group, 2 consumer, 3 level of the stream or "", 4 channel, 5 queue name
 -- Returns the consumer's epoch: any takeover of its messages changes it.
 settle_always(KEYS[2])
-if ARGV[3] ~= '' then know_level(queue(3), ARGV[3], ARGV[4], ARGV[5]) end
+if ARGV[3] ~= '' then know_level(queue(KEYS, 3), ARGV[3], ARGV[4], ARGV[5]) end
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
   return redis.error_reply(made.err)

@@ -178,9 +178,9 @@ end
 -- base:result:<id>, progress base:progress:<id>, periodic jobs base:periodic, marks
 -- of canceled messages base:canceled. They share the hash tag, so they are in the
 -- same slot.
-local function queue(at)
-  local base = KEYS[at]
-  return {base = base, order = KEYS[at + 1], unique = KEYS[at + 2], meta = KEYS[at + 3], periodic = base .. ':periodic'}
+local function queue(keys, at)
+  local base = keys[at]
+  return {base = base, order = keys[at + 1], unique = keys[at + 2], meta = keys[at + 3], periodic = base .. ':periodic'}
 end
 
 -- Makes a level known to the queue's consumers: whoever makes its stream does that

@@ -21,7 +21,7 @@ if key == '' or redis.call('HSETNX', KEYS[2], key, 1) == 1 then
 else
   local fields = {unpack(ARGV, at)}
   if id == '' then id = ARGV[4] end
-  block(queue(1), key, amend(fields, {i = id, t = get(fields, 't') or int(now_ms())}))
+  block(queue(KEYS, 1), key, amend(fields, {i = id, t = get(fields, 't') or int(now_ms())}))
 end
 if unique ~= '' then redis.call('HSET', KEYS[3], unique, id) end
 for i = 5, #KEYS do redis.call('SET', KEYS[i], id, 'PX', ARGV[i]) end

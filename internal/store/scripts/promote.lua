@@ -59,7 +59,7 @@ end
 
 local results = {}
 for k = 1, #KEYS, 6 do
-  local q = queue(k)
+  local q = queue(KEYS, k)
   results[#results + 1] = promote(q, KEYS[k + 4], KEYS[k + 5])
   results[#results + 1] = redis.call('HGET', q.meta, '@version') or 0
 end

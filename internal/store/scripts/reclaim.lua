@@ -5,7 +5,7 @@
 --       5 most deliveries or 0
 -- It takes no more than the limit of messages in flight has room for.
 -- Returns {number dead-lettered, {id, fields, deliveries}, …}
-local q = queue(3)
+local q = queue(KEYS, 3)
 local stale = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
 if stale.err then return redis.error_reply(stale.err) end
 if #stale == 0 then return {0} end

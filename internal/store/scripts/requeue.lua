@@ -5,7 +5,7 @@
 -- ARGV  1 first id, 2 last id, 3 most to move
 -- Returns {number moved, id of the last one moved or ""}
 local drop = {a = true, e = true, f = true, h = true, l = true, t = true, w = true, r = true, c = true}
-local q = queue(1)
+local q = queue(KEYS, 1)
 local letters = redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
 local last = ''
 settle_always(q.meta)

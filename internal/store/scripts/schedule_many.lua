@@ -6,7 +6,7 @@
 local n, there = (#ARGV - 5) / 2, 0
 local limit, due = tonumber(ARGV[5]), tonumber(ARGV[4])
 if limit > 0 then
-  there = waiting(queue(1), KEYS[5])
+  there = waiting(queue(KEYS, 1), KEYS[5])
   n = math.max(math.min(n, limit - there), 0)
   there = there + n
 end

@@ -7,7 +7,7 @@
 --       of its own, or the token of a delayed one whose id is taken, 8… the window
 --       of each dedupe key in ms, then the fields
 -- Returns {"ok", id} | {"dup", id of the first} | {"full", messages waiting}
-local q = queue(1)
+local q = queue(KEYS, 1)
 local delay, due, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 for i = 7, #KEYS do
   local first = redis.call('GET', KEYS[i])
