@@ -11,7 +11,7 @@ import (
 const (
 	// schedulePoll is how often a queue is looked at without a notice: a safety
 	// net for lost ones.
-	schedulePoll = 2500 * time.Millisecond
+	schedulePoll = 3 * time.Second
 	// promoteBatch is how many due messages one command moves.
 	promoteBatch = 200
 	// promoteQueues is how many queues one command looks at.
