@@ -14,6 +14,7 @@ import (
 type Promoted struct {
 	Next    time.Duration // until its next message is due; negative when it has none
 	Control int64         // version of its settings
+	Moved   int           // messages that were due
 }
 
 // Promote is PromoteDue for queues without periodic jobs: it leaves their ticks
@@ -35,13 +36,13 @@ func (s *Store) PromoteDue(ctx context.Context, queues []*Queue, most int) ([]Pr
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(reply) != 2*len(queues) {
+	if len(reply) != 3*len(queues) {
 		return nil, nil, fmt.Errorf("%w: promote returned %v", errProtocol, reply)
 	}
 	stand := make([]Promoted, len(queues))
 	var ticks []Tick
 	for i := range stand {
-		v := reply[2*i]
+		v := reply[3*i]
 		if list, ok := v.([]any); ok && len(list) >= 2 {
 			for _, t := range list[2:] {
 				tick, err := newTick(queues[i], integer(list[1]), t)
@@ -52,7 +53,7 @@ func (s *Store) PromoteDue(ctx context.Context, queues []*Queue, most int) ([]Pr
 			}
 			v = list[0]
 		}
-		stand[i] = Promoted{waitOf(integer(v)), integer(reply[2*i+1])}
+		stand[i] = Promoted{waitOf(integer(v)), integer(reply[3*i+1]), int(integer(reply[3*i+2]))}
 	}
 	return stand, ticks, nil
 }
