@@ -38,9 +38,9 @@ type cluster struct {
 
 	owner [Slots]atomic.Pointer[node]
 
-	reloading sync.Mutex // guards the next two
-	reloaded  time.Time  // when somebody last asked who owns what
-	reloadErr error      // what came of it
+	reloading chan struct{} // held by the one who asks who owns what; guards the next two
+	reloaded  time.Time     // when somebody last did
+	reloadErr error         // what came of it
 
 	mu       sync.Mutex
 	nodes    map[string]*node // masters, by address
@@ -61,7 +61,7 @@ type node struct {
 }
 
 func newCluster(opts redis.Options, seeds []string, home int) *cluster {
-	return &cluster{opts: opts, seeds: seeds, home: home, nodes: map[string]*node{}}
+	return &cluster{opts: opts, seeds: seeds, home: home, nodes: map[string]*node{}, reloading: make(chan struct{}, 1)}
 }
 
 // node returns the node at addr.

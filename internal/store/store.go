@@ -50,9 +50,9 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 	to.opts.DisableIdentity = true
 	s := newStore(to, prefix)
 	s.release = release
-	if err := s.Ping(ctx); err != nil {
+	if err := s.knock(ctx); err != nil {
 		_ = s.Close()
-		return nil, s.notCluster(err)
+		return nil, s.notCluster(classify(err))
 	}
 	return s, nil
 }
@@ -75,6 +75,19 @@ func New(client redis.UniversalClient, prefix string) (*Store, error) {
 	}
 	s.release = func() error { return nil }
 	return s, nil
+}
+
+// knock is a Ping that ctx ends on its way, so that Close does not wait for it.
+func (s *Store) knock(ctx context.Context) error {
+	rdb := s.rdb
+	if s.cluster != nil {
+		n, err := s.cluster.at(ctx, s.cluster.home)
+		if err != nil {
+			return err
+		}
+		rdb = n.rdb
+	}
+	return rdb.Exists(ctx, s.keys.Queues()).Err()
 }
 
 // notCluster explains the error of a first command, if a server is not what the URL
