@@ -19,6 +19,7 @@ type Store struct {
 	opts    redis.Options // what further connections are made from
 	keys    Keys
 	pipe    sender
+	waits   waiter        // the same, for what is to be replicated
 	cluster *cluster      // nil: one server
 	rdb     *redis.Client // to the one server; never blocked on
 	release func() error
@@ -29,6 +30,11 @@ type Store struct {
 type sender interface {
 	do(ctx context.Context, cmd redis.Cmder) error
 	doAll(ctx context.Context, cmds []redis.Cmder) error
+}
+
+// waiter runs commands that are to be replicated; see wait.go.
+type waiter interface {
+	doWait(ctx context.Context, cmds []redis.Cmder, w Wait) (copies, error)
 }
 
 // commandTimeout bounds the wait for a server that accepts connections and
@@ -120,11 +126,11 @@ func newStore(to target, prefix string) *Store {
 	s := &Store{opts: opts, keys: Keys{prefix}}
 	if to.cluster != nil {
 		s.cluster = newCluster(opts, to.cluster, Slot(s.keys.Queues()))
-		s.pipe = s.cluster
+		s.pipe, s.waits = s.cluster, s.cluster
 		return s
 	}
 	s.rdb = redis.NewClient(&opts)
-	s.pipe = &pipe{rdb: s.rdb}
+	s.pipe, s.waits = &pipe{rdb: s.rdb}, &pipe{rdb: s.rdb}
 	return s
 }
 
@@ -140,6 +146,7 @@ func (s *Store) Close() (err error) {
 			err = s.cluster.close()
 		} else {
 			s.pipe.(*pipe).close()
+			s.waits.(*pipe).close()
 			err = s.rdb.Close()
 		}
 		if rerr := s.release(); err == nil {
