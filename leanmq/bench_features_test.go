@@ -90,7 +90,7 @@ func benchSend(b *testing.B, opt func(n int64) leanmq.SendOption) {
 func BenchmarkRetryMoves(b *testing.B) {
 	benchMoves(b, func(id, epoch string) store.Settlement {
 		return store.Settlement{Retries: []store.Retry{{ID: id, Epoch: epoch, Delay: time.Hour, Attempts: 1, Error: "it failed"}}}
-	}, func(b *testing.B, rdb *redis.Client, q *leanmq.Queue, n int) {
+	}, func(b *testing.B, rdb redis.UniversalClient, q *leanmq.Queue, n int) {
 		fill(b, rdb, q, n, "ZADD", "leanmq:{bench}:bench:delayed", "9000000000000", "#")
 		fill(b, rdb, q, n, "HSET", "leanmq:{bench}:bench:delayed:msg", "#", "1:p1:x")
 	})
@@ -100,14 +100,14 @@ func BenchmarkRetryMoves(b *testing.B) {
 func BenchmarkDeadMoves(b *testing.B) {
 	benchMoves(b, func(id, epoch string) store.Settlement {
 		return store.Settlement{Dead: []store.Dead{{ID: id, Epoch: epoch, Reason: leanmq.ReasonRejected, Attempts: 1, Error: "it failed"}}}
-	}, func(b *testing.B, rdb *redis.Client, q *leanmq.Queue, n int) {
+	}, func(b *testing.B, rdb redis.UniversalClient, q *leanmq.Queue, n int) {
 		fill(b, rdb, q, n, "XADD", "leanmq:{bench}:bench:dlq", "*", "p", "x", "w", "rejected")
 	})
 }
 
 // benchMoves settles messages that were read, while others wait where they come from
 // and where they go to.
-func benchMoves(b *testing.B, one func(id, epoch string) store.Settlement, more func(*testing.B, *redis.Client, *leanmq.Queue, int)) {
+func benchMoves(b *testing.B, one func(id, epoch string) store.Settlement, more func(*testing.B, redis.UniversalClient, *leanmq.Queue, int)) {
 	for _, backlog := range backlogs {
 		b.Run(fmt.Sprint("waiting", backlog), func(b *testing.B) {
 			mq, rdb := benchServer(b)
@@ -157,14 +157,14 @@ func benchMoves(b *testing.B, one func(id, epoch string) store.Settlement, more 
 }
 
 // benchServer is a server, and the two ways to it.
-func benchServer(b *testing.B) (*leanmq.Client, *redis.Client) {
+func benchServer(b *testing.B) (*leanmq.Client, redis.UniversalClient) {
 	b.Helper()
 	server := redistest.Server(b)
 	return open(b, server.URL()), rawClient(b, server.URL())
 }
 
 // fill runs a command n times in pipelines, with numbers in place of "#".
-func fill(b *testing.B, rdb *redis.Client, q *leanmq.Queue, n int, args ...any) {
+func fill(b *testing.B, rdb redis.UniversalClient, q *leanmq.Queue, n int, args ...any) {
 	b.Helper()
 	if n == 0 {
 		return

@@ -51,7 +51,7 @@ func BenchmarkFloorSendMany(b *testing.B) {
 	rate(b)
 }
 
-func bareSend(b *testing.B, rdb *redis.Client, n int) {
+func bareSend(b *testing.B, rdb redis.UniversalClient, n int) {
 	pl := rdb.Pipeline()
 	for range n {
 		pl.XAdd(context.Background(), &redis.XAddArgs{Stream: "bench", Values: []any{"p", payload}})
@@ -125,7 +125,7 @@ func BenchmarkFloorLatency(b *testing.B) {
 	quantiles(b, took)
 }
 
-func bareAdd(b *testing.B, rdb *redis.Client, stream string) {
+func bareAdd(b *testing.B, rdb redis.UniversalClient, stream string) {
 	if err := rdb.XAdd(context.Background(), &redis.XAddArgs{Stream: stream, Values: []any{"p", payload}}).Err(); err != nil {
 		b.Fatal(err)
 	}

@@ -218,7 +218,7 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(float64(usedMemory(b, rdb)-before)/float64(n), "B/msg")
 }
 
-func usedMemory(b *testing.B, rdb *redis.Client) int64 {
+func usedMemory(b *testing.B, rdb redis.UniversalClient) int64 {
 	b.Helper()
 	info, err := rdb.InfoMap(context.Background(), "memory").Result()
 	if err != nil {

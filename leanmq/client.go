@@ -38,6 +38,8 @@ type Client struct {
 
 	untickable sync.Map // periodic jobs that were logged as such
 
+	reading outages // of all fetchers
+
 	mu     sync.Mutex
 	engine *engine // runs while something is consumed
 	shared map[any]any

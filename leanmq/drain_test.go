@@ -251,7 +251,7 @@ func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
 }
 
 // ownedBy is how many messages are pending for a consumer.
-func ownedBy(t *testing.T, c *redis.Client, consumer string) int64 {
+func ownedBy(t *testing.T, c redis.UniversalClient, consumer string) int64 {
 	t.Helper()
 	p, err := c.XPending(t.Context(), "leanmq:{jobs}:jobs", "leanmq").Result()
 	if err != nil {

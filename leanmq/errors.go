@@ -24,6 +24,9 @@ var (
 	// ErrDuplicate: a message with this ID was sent before, within the dedupe
 	// window. Nothing was sent; the first message's id is returned with it.
 	ErrDuplicate = errors.New("duplicate message id")
+	// ErrNotReplicated: the message was sent, and fewer replicas than Replicas asked
+	// for are known to have it. The error is a *NotReplicatedError.
+	ErrNotReplicated = store.ErrNotReplicated
 	// ErrInvalid: an argument is out of bounds. The error is an *InvalidError
 	// that names it, and nothing was sent.
 	ErrInvalid = errors.New("invalid argument")

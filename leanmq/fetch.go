@@ -167,7 +167,8 @@ func (ps *pass) reset() {
 
 func (f *fetcher) run(ctx context.Context) {
 	defer close(f.done)
-	o := outage{log: f.c.log, what: "read", hooks: f.c.hooks}
+	o := outage{log: f.c.log, what: "read", hooks: f.c.hooks, with: &f.c.reading}
+	defer o.leave()
 	var together pass
 	var hot []pass
 	for ctx.Err() == nil {

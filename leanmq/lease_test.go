@@ -86,8 +86,8 @@ func TestMessagesOfAWorkerThatVanishedReachAnother(t *testing.T) {
 func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		const lease = 500 * time.Millisecond
-		p := newProxy(t, strings.TrimPrefix(url, "redis://"))
-		cutOff := open(t, p.url()).Queue("jobs")
+		p := newProxy(t)
+		cutOff := p.open(t, url).Queue("jobs")
 		q := open(t, url).Queue("jobs")
 		running, cause := make(chan struct{}, 1), make(chan error, 1)
 		var runs atomic.Int64

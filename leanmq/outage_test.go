@@ -393,8 +393,8 @@ func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 // A connection that was cut in the middle of something is nobody's problem.
 func TestCutConnectionsAreReplaced(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		p := newProxy(t, strings.TrimPrefix(url, "redis://"))
-		mq := open(t, p.url())
+		p := newProxy(t)
+		mq := p.open(t, url)
 		q := mq.Queue("jobs")
 		var got record
 		consume(t, q, got.done, leanmq.Lease(300*time.Millisecond))

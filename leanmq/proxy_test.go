@@ -1,31 +1,36 @@
 package leanmq_test
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
 )
 
-// proxy stands between a client and its server, to freeze the connection or to cut it.
+// proxy stands between a client and its servers, to freeze the connections or to cut
+// them.
 type proxy struct {
 	listener net.Listener
-	server   string
 	wg       sync.WaitGroup
 
-	mu     sync.Mutex
-	thawed *sync.Cond
-	frozen bool // nothing passes, in no direction
-	closed bool
-	conns  []net.Conn
+	mu      sync.Mutex
+	thawed  *sync.Cond
+	frozen  bool // nothing passes, in no direction
+	closed  bool
+	servers []string // of the connections to come
+	conns   []net.Conn
 }
 
-func newProxy(t *testing.T, server string) *proxy {
+func newProxy(t *testing.T) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, server: server}
+	p := &proxy{listener: l}
 	p.thawed = sync.NewCond(&p.mu)
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
@@ -58,7 +63,28 @@ func (p *proxy) cut() {
 	p.conns = nil
 }
 
-func (p *proxy) url() string { return "redis://" + p.listener.Addr().String() }
+// open opens a client whose connections go through the proxy, whatever their servers
+// are.
+func (p *proxy) open(t *testing.T, url string) *leanmq.Client {
+	t.Helper()
+	mq, err := leanmq.New(t.Context(), redistest.ClientBy(t, url, p.dial))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mq.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return mq
+}
+
+func (p *proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.servers = append(p.servers, addr)
+	return new(net.Dialer).DialContext(ctx, network, p.listener.Addr().String())
+}
 
 func (p *proxy) accept() {
 	for {
@@ -66,7 +92,11 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.server)
+		p.mu.Lock() // they come in the order of the calls of dial
+		addr := p.servers[0]
+		p.servers = p.servers[1:]
+		p.mu.Unlock()
+		server, err := net.Dial("tcp", addr)
 		if err != nil {
 			_ = client.Close()
 			continue

@@ -1,34 +1,17 @@
 package webhook_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/redistest"
-	_ "github.com/leanmq/leanmq/leanmq/embedded"
 	"github.com/leanmq/leanmq/webhook"
 )
 
-// forEachOwnStore is ForEachStore for tests that take seconds: they run at the
-// same time, each on a store of its own.
-func forEachOwnStore(t *testing.T, test func(t *testing.T, url string)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("embedded", func(t *testing.T) {
-		t.Parallel()
-		test(t, "mem://"+strings.ReplaceAll(t.Name(), "/", "-"))
-	})
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		test(t, redistest.Server(t).URL())
-	})
-}
-
 func TestMessageParkedWithoutANoticeIsFound(t *testing.T) {
-	forEachOwnStore(t, func(t *testing.T, url string) {
+	redistest.ForEachOwnStore(t, func(t *testing.T, url string) {
 		var l log
 		mq := open(t, url)
 		run(t, logging(webhook.NewService("late", open(t, url)), "late", &l, "/late/{n}"))
@@ -39,15 +22,9 @@ func TestMessageParkedWithoutANoticeIsFound(t *testing.T) {
 }
 
 // raw is a connection without LeanMQ, to play an operator.
-func raw(t *testing.T, redisURL string) *redis.Client {
+func raw(t *testing.T, redisURL string) redis.UniversalClient {
 	t.Helper()
-	opts, err := redis.ParseURL(redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(opts)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return redistest.Client(t, redisURL)
 }
 
 func TestServiceRegistersAgainWhenRedisHasLostTheRoutes(t *testing.T) {
@@ -94,7 +71,7 @@ func TestServiceRegistersAgainWhenRedisHasLostTheRoutes(t *testing.T) {
 
 // What a service still serves is not given up.
 func TestServiceRegistersAgainWhenItsRouteWasRemoved(t *testing.T) {
-	forEachOwnStore(t, func(t *testing.T, url string) {
+	redistest.ForEachOwnStore(t, func(t *testing.T, url string) {
 		var l log
 		run(t, logging(webhook.NewService("a", open(t, url)), "a", &l, "/a"))
 		mq := open(t, url)
@@ -113,7 +90,7 @@ func TestServiceRegistersAgainWhenItsRouteWasRemoved(t *testing.T) {
 // Two versions of a service run side by side for a while and must leave each
 // other's routes alone.
 func TestVersionsOfAServiceKeepTheRouteTableStill(t *testing.T) {
-	forEachOwnStore(t, func(t *testing.T, url string) {
+	redistest.ForEachOwnStore(t, func(t *testing.T, url string) {
 		run(t, answering(webhook.NewService("orders", open(t, url)), "/orders/{id}"))
 		run(t, answering(webhook.NewService("orders", open(t, url)), "/orders/{order}", "/new"))
 		mq := open(t, url)

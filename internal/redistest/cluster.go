@@ -257,15 +257,21 @@ func (c *cluster) failover(slot int) error {
 	if replica == nil {
 		return fmt.Errorf("%s has no replica that runs", master.addr())
 	}
-	if err := do(replica, "CLUSTER", "FAILOVER"); err != nil {
-		return err
-	}
+	var asked time.Time
 	return waitFor("the replica to take over", func() error {
 		now, _, err := c.owner(slot)
-		if err == nil && now != replica {
-			err = fmt.Errorf("%s still is the master", now.addr())
+		if err != nil || now == replica {
+			return err
 		}
-		return err
+		// The other masters do not vote for another replica of the same master soon
+		// after they did, and a replica that is not elected within 5 s gives up.
+		if time.Since(asked) > 2*nodeTimeout {
+			asked = time.Now()
+			if err := do(replica, "CLUSTER", "FAILOVER"); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("%s still is the master", now.addr())
 	})
 }
 

@@ -87,12 +87,7 @@ func ForEachStore(t *testing.T, test func(t *testing.T, url string)) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			if name == "embedded" {
-				s, err := embedded.Start()
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = s.Close() })
-				test(t, s.URL())
+				test(t, ownURL(t, name))
 				return
 			}
 			// A test that has set a variable panics when it is, or becomes,
@@ -100,6 +95,41 @@ func ForEachStore(t *testing.T, test func(t *testing.T, url string)) {
 			t.Setenv("LEANMQ_REDISTEST_NOT_PARALLEL", "1")
 			test(t, sharedURL(t, name))
 		})
+	}
+}
+
+// ForEachOwnStore is ForEachStore for tests that take seconds: they run at the same
+// time, each on stores of its own.
+func ForEachOwnStore(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	names, err := stores()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Parallel()
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, ownURL(t, name))
+		})
+	}
+}
+
+func ownURL(t *testing.T, name string) string {
+	switch name {
+	case "embedded":
+		s, err := embedded.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s.URL()
+	case "cluster":
+		return Cluster(t).URL()
+	case "sentinel":
+		return Sentinel(t).URL()
+	default:
+		return Server(t).URL()
 	}
 }
 

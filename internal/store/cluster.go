@@ -38,9 +38,9 @@ type cluster struct {
 
 	owner [Slots]atomic.Pointer[node]
 
-	reloading sync.Mutex // guards the next two
-	reloaded  time.Time  // when somebody last asked who owns what
-	reloadErr error      // what came of it
+	reloading chan struct{} // held by the one who asks who owns what; guards the next two
+	reloaded  time.Time     // when somebody last did
+	reloadErr error         // what came of it
 
 	mu       sync.Mutex
 	nodes    map[string]*node // masters, by address
@@ -54,6 +54,7 @@ type node struct {
 	addr    string
 	rdb     *redis.Client
 	pipe    *pipe
+	waits   *pipe              // for what is to be replicated
 	suspect atomic.Bool        // its last command failed
 	gone    context.Context    // ends when it is no master any more
 	retire  context.CancelFunc // ends gone
@@ -61,7 +62,7 @@ type node struct {
 }
 
 func newCluster(opts redis.Options, seeds []string, home int) *cluster {
-	return &cluster{opts: opts, seeds: seeds, home: home, nodes: map[string]*node{}}
+	return &cluster{opts: opts, seeds: seeds, home: home, nodes: map[string]*node{}, reloading: make(chan struct{}, 1)}
 }
 
 // node returns the node at addr.
@@ -77,7 +78,7 @@ func (c *cluster) node(addr string) (*node, error) {
 		opts := c.opts
 		opts.Addr = addr
 		rdb := redis.NewClient(&opts)
-		n = &node{addr: addr, rdb: rdb, pipe: &pipe{rdb: rdb}}
+		n = &node{addr: addr, rdb: rdb, pipe: &pipe{rdb: rdb}, waits: &pipe{rdb: rdb}}
 		n.gone, n.retire = context.WithCancel(context.Background())
 		c.nodes[addr] = n
 	}
@@ -101,6 +102,7 @@ func (c *cluster) sweepLocked(before time.Time) (err error) {
 			continue
 		}
 		n.pipe.close()
+		n.waits.close()
 		err = errors.Join(err, n.rdb.Close())
 	}
 	clear(c.retired[len(kept):])
@@ -134,7 +136,7 @@ func (c *cluster) do(ctx context.Context, cmd redis.Cmder) error {
 	if err != nil {
 		return err
 	}
-	if err := n.pipe.do(ctx, cmd); err != nil || cmd.Err() == nil {
+	if err := n.pipe.do(ctx, cmd); err != nil || errorOf(cmd) == nil {
 		return err
 	}
 	return c.follow(ctx, errands{{slot: slot, to: n, cmds: []redis.Cmder{cmd}}}, 1)
@@ -192,6 +194,8 @@ type errand struct {
 	to   *node
 	cmds []redis.Cmder
 	ask  bool // each has to be asked for
+	wait Wait
+	made *copies // of all that waits
 }
 
 type errands []*errand
@@ -279,6 +283,13 @@ func (c *cluster) runAt(ctx context.Context, n *node, es errands) error {
 			}
 		}
 	}
+	if e := es[0]; e.made != nil { // it is the only one
+		made, err := n.waits.doWait(ctx, cmds, e.wait)
+		if err == nil {
+			*e.made = e.made.and(made)
+		}
+		return err
+	}
 	if len(cmds) == 1 {
 		return n.pipe.do(ctx, cmds[0])
 	}
@@ -288,12 +299,10 @@ func (c *cluster) runAt(ctx context.Context, n *node, es errands) error {
 // left returns what is to be sent again, and whether to wait before.
 func (c *cluster) left(ctx context.Context, done errands) (left errands, wait bool) {
 	for _, e := range done {
-		next := &errand{slot: e.slot}
+		next := &errand{slot: e.slot, wait: e.wait, made: e.made}
 		for _, cmd := range e.cmds {
-			err := cmd.Err()
-			if isWait(cmd) && len(next.cmds) > 0 {
-				next.cmds = append(next.cmds, cmd) // it is about those before it
-			} else if err != nil && c.redirect(ctx, e, next, err) {
+			err := errorOf(cmd)
+			if err != nil && c.redirect(ctx, e, next, err) {
 				next.cmds = append(next.cmds, cmd)
 				wait = wait || redis.IsTryAgainError(err)
 			}

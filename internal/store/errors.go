@@ -59,6 +59,7 @@ func classify(err error) error {
 func classifyReply(err error) error {
 	msg := err.Error()
 	for _, refusal := range []string{
+		"MOVED", "ASK ", // given up following
 		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY ", "MISCONF", "OOM ",
 		"ERR max number of clients",
 	} {

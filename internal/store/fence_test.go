@@ -34,7 +34,7 @@ func TestEveryLifeOfAConsumerHasAnEpochOfItsOwn(t *testing.T) {
 
 // takenOver is the situation after a takeover: stale read four messages and
 // taker has the first two now.
-func takenOver(t *testing.T, url string) (stale, taker *worker, ids []string, c *redis.Client) {
+func takenOver(t *testing.T, url string) (stale, taker *worker, ids []string, c redis.UniversalClient) {
 	t.Helper()
 	s, q := openQueue(t, url)
 	send(t, q, "a", "b", "c", "d")
@@ -49,7 +49,7 @@ func takenOver(t *testing.T, url string) (stale, taker *worker, ids []string, c 
 
 // untouched checks that the taker still owns what it took, and that nothing
 // of it got anywhere else.
-func untouched(t *testing.T, taker *worker, ids []string, c *redis.Client) {
+func untouched(t *testing.T, taker *worker, ids []string, c redis.UniversalClient) {
 	t.Helper()
 	want := map[string]int64{ids[0]: 2, ids[1]: 2}
 	if got := taker.owned(c); !maps.Equal(got, want) {

@@ -109,7 +109,7 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 		trim := redis.NewIntCmd(ctx, "XTRIM", in.Key, "MINID", idAfter(in.last))
 		cmds = []redis.Cmder{trim, read}
 	}
-	ok, err := r.run(ctx, in.Key, cmds...)
+	ok, err := r.run(ctx, in.Key, reply, cmds...)
 	r.busy.Store(false)
 	if !ok {
 		return classify(err)

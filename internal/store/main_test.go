@@ -44,16 +44,9 @@ func queue(t *testing.T, s *store.Store, name string) *store.Queue {
 }
 
 // rawClient is a second pair of eyes that knows nothing of LeanMQ.
-func rawClient(t *testing.T, url string) *redis.Client {
+func rawClient(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
-	opts, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.MaxRetries = -1
-	c := redis.NewClient(opts)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return redistest.Client(t, url)
 }
 
 // some is n, or less of it where scripts take long: miniredis interprets them in
@@ -158,12 +151,12 @@ func (w *worker) reclaim(n, maxDeliveries int) ([]store.Entry, int) {
 }
 
 // owned is what is pending for the worker: deliveries by entry id.
-func (w *worker) owned(c *redis.Client) map[string]int64 {
+func (w *worker) owned(c redis.UniversalClient) map[string]int64 {
 	w.t.Helper()
 	return pendingOf(w.t, c, w.q, w.name)
 }
 
-func pendingOf(t *testing.T, c *redis.Client, q *store.Queue, consumer string) map[string]int64 {
+func pendingOf(t *testing.T, c redis.UniversalClient, q *store.Queue, consumer string) map[string]int64 {
 	t.Helper()
 	ps, err := c.XPendingExt(t.Context(), &redis.XPendingExtArgs{
 		Stream: q.Stream, Group: "leanmq", Start: "-", End: "+", Count: 10000, Consumer: consumer,

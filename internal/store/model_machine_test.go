@@ -26,7 +26,7 @@ type machine struct {
 	ctx   context.Context
 	s     *store.Store
 	q     *store.Queue
-	raw   *redis.Client
+	raw   redis.UniversalClient
 	m     *model
 	hands []*hand
 	n     int // messages so far
@@ -68,7 +68,7 @@ type settling struct {
 // bench is what runs share: connections.
 type bench struct {
 	s       *store.Store
-	raw     *redis.Client
+	raw     redis.UniversalClient
 	readers []*store.Reader
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -28,8 +29,12 @@ type seen struct {
 type rawEntry struct{ id, payload string }
 
 // look reads everything there is, in one round trip and in one moment.
-func look(ctx context.Context, c *redis.Client, q *store.Queue, m *model) (*seen, error) {
+func look(ctx context.Context, c redis.UniversalClient, q *store.Queue, m *model) (*seen, error) {
 	s := &seen{streams: map[int][]rawEntry{}, tokens: map[string]redis.Z{}}
+	c, err := redistest.Holder(ctx, c, q.Stream)
+	if err != nil {
+		return nil, err
+	}
 	p := c.TxPipeline()
 	streams, pending, consumers := map[int]*redis.Cmd{}, map[int]*redis.XPendingExtCmd{}, map[int]*redis.XInfoConsumersCmd{}
 	for _, level := range modelLevels {

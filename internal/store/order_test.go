@@ -39,7 +39,7 @@ func payloads(es []store.Entry) (out []string) {
 }
 
 // lane is what waits behind the message with ordering key "k" that goes first.
-func lane(t *testing.T, c *redis.Client, q *store.Queue) int64 {
+func lane(t *testing.T, c redis.UniversalClient, q *store.Queue) int64 {
 	t.Helper()
 	n := c.LLen(t.Context(), q.Lane("k")).Val()
 	if blocked := info(t, q).Blocked; blocked != n {

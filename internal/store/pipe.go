@@ -36,6 +36,8 @@ type call struct {
 	cmds []redis.Cmder
 	one  [1]redis.Cmder // backing of cmds for the common case
 	done chan struct{}  // receives once when the replies are there
+	wait Wait           // for replicas, with all of its batch
+	copies
 }
 
 func (p *pipe) newCall() *call {
@@ -85,7 +87,9 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 	select {
 	case <-c.done:
 		c.cmds, c.one[0] = nil, nil
-		p.calls.Put(c)
+		if c.wait == (Wait{}) {
+			p.calls.Put(c)
+		}
 		return nil
 	case <-ctx.Done():
 		return &unknownError{context.Cause(ctx)} // c is left to the flush
@@ -111,9 +115,10 @@ func (p *pipe) flush() {
 		for _, c := range batch {
 			cmds = append(cmds, c.cmds...)
 		}
-		p.exec(cmds)
+		made := p.execWait(cmds, batch[0].wait)
 		for i, c := range batch {
 			batch[i] = nil
+			c.copies = made
 			c.done <- struct{}{}
 		}
 		clear(cmds)
@@ -121,11 +126,11 @@ func (p *pipe) flush() {
 }
 
 // take removes the next batch from waiting: at least one call, and beyond that
-// no more than maxBatch commands.
+// no more than maxBatch commands, and only calls that wait for the same.
 func (p *pipe) take(batch []*call) []*call {
 	n, cmds := 0, 0
 	for _, c := range p.waiting {
-		if n > 0 && cmds+len(c.cmds) > maxBatch {
+		if n > 0 && (cmds+len(c.cmds) > maxBatch || c.wait != p.waiting[0].wait) {
 			break
 		}
 		n++
@@ -140,9 +145,9 @@ func (p *pipe) take(batch []*call) []*call {
 
 // exec runs the commands. It takes no caller's context, because the batch
 // belongs to several; the client's read and write time-outs bound it.
-func (p *pipe) exec(cmds []redis.Cmder) {
+func (p *pipe) exec(rdb *redis.Client, cmds []redis.Cmder) {
 	ctx := context.Background()
-	p.pipeline(ctx, cmds)
+	pipeline(ctx, rdb, cmds)
 
 	var again []redis.Cmder
 	for _, cmd := range cmds {
@@ -153,7 +158,10 @@ func (p *pipe) exec(cmds []redis.Cmder) {
 	if len(again) == 0 {
 		return
 	}
-	if err := loadScripts(ctx, p.rdb); err != nil {
+	if last := cmds[len(cmds)-1]; isWait(last) {
+		again = append(again, last)
+	}
+	if err := loadScripts(ctx, rdb); err != nil {
 		for _, cmd := range again {
 			cmd.SetErr(err)
 		}
@@ -162,21 +170,21 @@ func (p *pipe) exec(cmds []redis.Cmder) {
 	for _, cmd := range again {
 		cmd.SetErr(nil)
 	}
-	p.pipeline(ctx, again)
+	pipeline(ctx, rdb, again)
 	for _, cmd := range again { // forgotten again: now they bring the script along
 		if s := scriptOf(cmd); s != nil && isNoScript(cmd.Err()) {
 			cmd.SetErr(nil)
-			_ = p.rdb.Process(ctx, s.withSource(cmd.(*redis.Cmd)))
+			_ = rdb.Process(ctx, s.withSource(cmd.(*redis.Cmd)))
 		}
 	}
 }
 
-func (p *pipe) pipeline(ctx context.Context, cmds []redis.Cmder) {
+func pipeline(ctx context.Context, rdb *redis.Client, cmds []redis.Cmder) {
 	if len(cmds) == 1 {
-		_ = p.rdb.Process(ctx, cmds[0]) // the error is in the command
+		_ = rdb.Process(ctx, cmds[0]) // the error is in the command
 		return
 	}
-	pl := p.rdb.Pipeline()
+	pl := rdb.Pipeline()
 	for _, cmd := range cmds {
 		_ = pl.Process(ctx, cmd)
 	}

@@ -270,8 +270,8 @@ func TestScriptsLoadedMeanwhileDoNotChangeTheOrder(t *testing.T) {
 
 func TestLostReplyIsReportedAndTheCommandNotRepeated(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		p := newProxy(t, strings.TrimPrefix(url, "redis://"))
-		_, q := openQueue(t, p.url())
+		p := newProxy(t)
+		q := queue(t, p.open(t, url), "jobs")
 		direct := queue(t, open(t, url), "jobs")
 		send(t, q, "first")
 

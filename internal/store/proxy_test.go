@@ -1,30 +1,34 @@
 package store_test
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/store"
 )
 
-// proxy stands between a store and its server, to lose replies.
+// proxy stands between a store and its servers, to lose replies.
 type proxy struct {
 	listener net.Listener
-	server   string
 	lose     atomic.Bool // cut a connection instead of passing on a reply
 	wg       sync.WaitGroup
 
-	mu    sync.Mutex
-	conns []net.Conn
+	mu      sync.Mutex
+	servers []string // of the connections to come
+	conns   []net.Conn
 }
 
-func newProxy(t *testing.T, server string) *proxy {
+func newProxy(t *testing.T) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, server: server}
+	p := &proxy{listener: l}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -38,7 +42,31 @@ func newProxy(t *testing.T, server string) *proxy {
 	return p
 }
 
-func (p *proxy) url() string { return "redis://" + p.listener.Addr().String() }
+// open opens a store whose connections go through the proxy, whatever their servers
+// are.
+func (p *proxy) open(t *testing.T, url string) *store.Store {
+	t.Helper()
+	s, err := store.New(redistest.ClientBy(t, url, p.dial), "leanmq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Ping(t.Context()); err != nil { // or the first command would only shake hands
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (p *proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.servers = append(p.servers, addr)
+	return new(net.Dialer).DialContext(ctx, network, p.listener.Addr().String())
+}
 
 func (p *proxy) accept() {
 	for {
@@ -46,7 +74,11 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.server)
+		p.mu.Lock() // they come in the order of the calls of dial
+		addr := p.servers[0]
+		p.servers = p.servers[1:]
+		p.mu.Unlock()
+		server, err := net.Dial("tcp", addr)
 		if err != nil {
 			_ = client.Close()
 			continue

@@ -109,12 +109,13 @@ func (r *Reader) Close() error {
 }
 
 // run runs commands that read the keys of one slot, of which key is one, in order.
-// It reports false, without an error, when nothing was read because the slot is
-// moving: the next read goes where it is then.
-func (r *Reader) run(ctx context.Context, key string, cmds ...redis.Cmder) (bool, error) {
+// The last one's reply is the one that counts. It reports false, without an error,
+// when nothing was read because the slot is moving: the next read goes where it is
+// then.
+func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...redis.Cmder) (bool, error) {
 	l := r.line.Load()
 	if r.s.cluster == nil {
-		err := l.run(ctx, cmds)
+		err := l.run(ctx, reply, cmds)
 		return err == nil, err
 	}
 	n, err := r.s.cluster.at(ctx, Slot(key))
@@ -131,7 +132,7 @@ func (r *Reader) run(ctx context.Context, key string, cmds ...redis.Cmder) (bool
 		l.node = n
 		r.line.Store(l)
 	}
-	if err = l.run(ctx, cmds); err == nil {
+	if err = l.run(ctx, reply, cmds); err == nil {
 		return true, nil
 	}
 	if r.s.cluster.moves(ctx, n, key, err) {
@@ -140,16 +141,12 @@ func (r *Reader) run(ctx context.Context, key string, cmds ...redis.Cmder) (bool
 	return false, err
 }
 
-func (l *line) run(ctx context.Context, cmds []redis.Cmder) error {
-	if len(cmds) == 1 {
-		return l.rdb.Process(ctx, cmds[0])
+func (l *line) run(ctx context.Context, reply *rawReply, cmds []redis.Cmder) error {
+	pipeline(ctx, l.rdb, cmds)
+	if err := cmds[len(cmds)-1].Err(); err != nil {
+		return err
 	}
-	pl := l.rdb.Pipeline()
-	for _, cmd := range cmds {
-		_ = pl.Process(ctx, cmd)
-	}
-	_, err := pl.Exec(ctx)
-	return err
+	return rawError(reply.b)
 }
 
 // movePoll is how soon a reader looks again while its slot is on its way. Until it
@@ -192,7 +189,8 @@ func (r *Reader) block(d time.Duration) time.Duration {
 
 // Read reads up to count new messages of each queue for consumer, waiting up
 // to wait for the first one (0: not at all; it may return early with nothing).
-// On a cluster the queues have one hash tag. Messages are appended to out, which is keyed by the queue's position.
+// On a cluster the queues have one hash tag. Messages go
+// to each, with the position of their queue.
 func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, count int, wait time.Duration, each func(q int, e Entry)) error {
 	args := append(r.buf[:0], "XREADGROUP", "GROUP", group, consumer, "COUNT", count)
 	if wait > 0 {
@@ -209,7 +207,7 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 	}
 	r.buf = args
 	reply := r.newReply()
-	if ok, err := r.run(ctx, queues[0].Stream, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
+	if ok, err := r.run(ctx, queues[0].Stream, reply, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
 		return classify(err)
 	}
 	r.got(reply)

@@ -27,6 +27,24 @@ func (replyError) RedisError() {}
 
 var _ redis.Error = replyError("")
 
+// rawError is the error that a raw reply is: for go-redis it is a reply like any
+// other.
+func rawError(b []byte) error {
+	if len(b) == 0 || b[0] != '-' {
+		return nil
+	}
+	_, _, err := (&resp{b: b}).header()
+	return err
+}
+
+// errorOf is a command's error, and that which a raw reply is.
+func errorOf(cmd redis.Cmder) error {
+	if raw, ok := cmd.(*redis.RawCmd); ok && raw.Err() == nil {
+		return rawError(raw.Val())
+	}
+	return cmd.Err()
+}
+
 // header reads a type byte and its number, or an error reply.
 func (r *resp) header() (kind byte, n int, err error) {
 	start := r.i

@@ -14,7 +14,7 @@ const maxScheduleBytes = 1 << 20
 // onlyWait reports whether these messages only have to wait, and depend on
 // nothing that send.lua looks at one by one.
 func onlyWait(es []Envelope, t SendTerms) bool {
-	if len(es) < 2 || t.Token == "" || t.Delay <= 0 && t.Due.IsZero() || t != (SendTerms{Delay: t.Delay, Due: t.Due, Limit: t.Limit, Token: t.Token}) {
+	if len(es) < 2 || t.Token == "" || t.Delay <= 0 && t.Due.IsZero() || t != (SendTerms{Delay: t.Delay, Due: t.Due, Limit: t.Limit, Token: t.Token, Wait: t.Wait}) {
 		return false
 	}
 	for i := range es {
@@ -48,12 +48,8 @@ func (q *Queue) scheduleMany(ctx context.Context, es []Envelope, t SendTerms) []
 		cmds, counts = append(cmds, cmd), append(counts, n)
 		at += n
 	}
-	batch := cmds
-	if list := q.relist(ctx); list != nil {
-		batch = append(batch, list)
-	}
 	out := make([]SendResult, len(es))
-	err := q.s.pipe.doAll(ctx, batch)
+	missing, err := q.deliver(ctx, cmds, q.relist(ctx), t.Wait)
 	at := 0
 	for c, n := range counts {
 		room, waiting := 0, int64(0)
@@ -70,7 +66,7 @@ func (q *Queue) scheduleMany(ctx context.Context, es []Envelope, t SendTerms) []
 			case cerr != nil:
 				out[at].Err = classify(cerr)
 			case i < room:
-				out[at].ID = tokenOf(t.Token, at)
+				out[at].ID, out[at].Err = tokenOf(t.Token, at), missing
 			default:
 				out[at].Err = fmt.Errorf("%w: %d messages wait, the limit is %d", ErrFull, waiting, t.Limit)
 			}

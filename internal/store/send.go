@@ -94,13 +94,13 @@ func sent(cmd *redis.StringCmd, e *Envelope) (string, error) {
 // SendMany adds messages in one round trip, in order. Each has its own result:
 // where errs is not nil, errs[i] says why message i was not sent.
 func (q *Queue) SendMany(ctx context.Context, es []Envelope) (ids []string, errs []error) {
+	return q.sendMany(ctx, es, Wait{})
+}
+
+func (q *Queue) sendMany(ctx context.Context, es []Envelope, w Wait) (ids []string, errs []error) {
 	cmds := make([]redis.Cmder, 0, len(es)+1)
 	for i := range es {
 		cmds = append(cmds, q.xadd(ctx, &es[i]))
-	}
-	batch := cmds
-	if list := q.relist(ctx); list != nil {
-		batch = append(batch, list)
 	}
 	ids = make([]string, len(es))
 	fail := func(i int, err error) {
@@ -109,7 +109,8 @@ func (q *Queue) SendMany(ctx context.Context, es []Envelope) (ids []string, errs
 		}
 		errs[i] = err
 	}
-	if err := q.s.pipe.doAll(ctx, batch); err != nil {
+	missing, err := q.deliver(ctx, cmds, q.relist(ctx), w)
+	if err != nil {
 		for i := range es {
 			fail(i, classify(err))
 		}
@@ -117,6 +118,9 @@ func (q *Queue) SendMany(ctx context.Context, es []Envelope) (ids []string, errs
 	}
 	for i := range es {
 		id, err := sent(cmds[i].(*redis.StringCmd), &es[i])
+		if err == nil {
+			err = missing
+		}
 		if err != nil {
 			fail(i, err)
 		}
@@ -137,6 +141,7 @@ type SendTerms struct {
 	// Token is unique: the id of a message that needs one, and what names a delayed
 	// one whose id is taken.
 	Token string
+	Wait  Wait // for replicas
 	// Scripted is set where the message itself needs more than an XADD.
 	Scripted bool
 }
@@ -158,6 +163,15 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 		return q.scheduleMany(ctx, es, terms)
 	}
 	out := make([]SendResult, len(es))
+	if terms == (SendTerms{Wait: terms.Wait}) {
+		ids, errs := q.sendMany(ctx, es, terms.Wait)
+		for i := range out {
+			if out[i].ID = ids[i]; errs != nil {
+				out[i].Err = errs[i]
+			}
+		}
+		return out
+	}
 	cmds := make([]redis.Cmder, 0, len(es)+1)
 	for i := range es {
 		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
@@ -165,11 +179,8 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 	if len(es) > 1 {
 		scriptOf(cmds[0]).withSource(cmds[0].(*redis.Cmd))
 	}
-	batch := cmds
-	if list := q.relist(ctx); list != nil {
-		batch = append(batch, list)
-	}
-	if err := q.s.pipe.doAll(ctx, batch); err != nil {
+	missing, err := q.deliver(ctx, cmds, q.relist(ctx), terms.Wait)
+	if err != nil {
 		for i := range out {
 			out[i].Err = classify(err)
 		}
@@ -177,6 +188,9 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 	}
 	for i := range out {
 		out[i] = sendResult(cmds[i].(*redis.Cmd), terms)
+		if out[i].Err == nil && !out[i].Dup {
+			out[i].Err = missing
+		}
 	}
 	return out
 }

@@ -19,6 +19,7 @@ type Store struct {
 	opts    redis.Options // what further connections are made from
 	keys    Keys
 	pipe    sender
+	waits   waiter        // the same, for what is to be replicated
 	cluster *cluster      // nil: one server
 	rdb     *redis.Client // to the one server; never blocked on
 	release func() error
@@ -29,6 +30,11 @@ type Store struct {
 type sender interface {
 	do(ctx context.Context, cmd redis.Cmder) error
 	doAll(ctx context.Context, cmds []redis.Cmder) error
+}
+
+// waiter runs commands that are to be replicated; see wait.go.
+type waiter interface {
+	doWait(ctx context.Context, cmds []redis.Cmder, w Wait) (copies, error)
 }
 
 // commandTimeout bounds the wait for a server that accepts connections and
@@ -50,9 +56,9 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 	to.opts.DisableIdentity = true
 	s := newStore(to, prefix)
 	s.release = release
-	if err := s.Ping(ctx); err != nil {
+	if err := s.knock(ctx); err != nil {
 		_ = s.Close()
-		return nil, s.notCluster(err)
+		return nil, s.notCluster(classify(err))
 	}
 	return s, nil
 }
@@ -75,6 +81,19 @@ func New(client redis.UniversalClient, prefix string) (*Store, error) {
 	}
 	s.release = func() error { return nil }
 	return s, nil
+}
+
+// knock is a Ping that ctx ends on its way, so that Close does not wait for it.
+func (s *Store) knock(ctx context.Context) error {
+	rdb := s.rdb
+	if s.cluster != nil {
+		n, err := s.cluster.at(ctx, s.cluster.home)
+		if err != nil {
+			return err
+		}
+		rdb = n.rdb
+	}
+	return rdb.Exists(ctx, s.keys.Queues()).Err()
 }
 
 // notCluster explains the error of a first command, if a server is not what the URL
@@ -107,11 +126,11 @@ func newStore(to target, prefix string) *Store {
 	s := &Store{opts: opts, keys: Keys{prefix}}
 	if to.cluster != nil {
 		s.cluster = newCluster(opts, to.cluster, Slot(s.keys.Queues()))
-		s.pipe = s.cluster
+		s.pipe, s.waits = s.cluster, s.cluster
 		return s
 	}
 	s.rdb = redis.NewClient(&opts)
-	s.pipe = &pipe{rdb: s.rdb}
+	s.pipe, s.waits = &pipe{rdb: s.rdb}, &pipe{rdb: s.rdb}
 	return s
 }
 
@@ -127,6 +146,7 @@ func (s *Store) Close() (err error) {
 			err = s.cluster.close()
 		} else {
 			s.pipe.(*pipe).close()
+			s.waits.(*pipe).close()
 			err = s.rdb.Close()
 		}
 		if rerr := s.release(); err == nil {

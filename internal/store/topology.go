@@ -17,16 +17,23 @@ const reloadPause = 50 * time.Millisecond
 // reload asks the cluster who owns which slot. Those who come while somebody asks,
 // or just has asked, share the answer.
 func (c *cluster) reload(ctx context.Context) error {
-	c.reloading.Lock()
-	defer c.reloading.Unlock()
+	select {
+	case c.reloading <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-c.reloading }()
 	if time.Since(c.reloaded) < reloadPause {
 		return c.reloadErr
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
+	bounded, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	c.reloadErr = c.askAround(ctx)
-	c.reloaded = time.Now()
-	return c.reloadErr
+	err := c.askAround(bounded)
+	if ctx.Err() != nil && err != nil {
+		return context.Cause(ctx) // no answer for the others
+	}
+	c.reloaded, c.reloadErr = time.Now(), err
+	return err
 }
 
 func (c *cluster) askAround(ctx context.Context) error {
