@@ -12,16 +12,16 @@ import (
 // unless DropUnread is set.
 type Retention struct {
 	// Age lets messages go that were published longer ago. 0, or 1 s to 10 years.
-	Age time.Duration `validate:"omitempty,min=1s,max=87600h"`
+	Age time.Duration `validate:"omitempty,min=1s,max=87600h" json:"age_ns"`
 	// Length lets the oldest messages go when there are more.
-	Length int64 `validate:"min=0"`
+	Length int64 `validate:"min=0" json:"length"`
 	// UntilDone lets messages go that every group is done with. A topic without
 	// groups keeps them.
-	UntilDone bool
+	UntilDone bool `json:"until_done"`
 	// DropUnread lets messages go by Age and Length also when some group has not
 	// read them, or has them in flight. They are counted for the group
 	// ([GroupInfo]) and logged.
-	DropUnread bool
+	DropUnread bool `json:"drop_unread"`
 }
 
 // SetRetention replaces the topic's retention, which is kept in Redis. Whoever consumes
@@ -88,7 +88,7 @@ func (p *pool) trim(ctx context.Context) {
 	if p.topic == nil {
 		return
 	}
-	begin, every := time.Now(), trimEvery
+	begin, every := time.Now(), min(trimEvery, p.cfg.Lease/3)
 	for more := true; more && ctx.Err() == nil && time.Since(begin) < trimTime; every = 0 {
 		out, err := p.topic.st.Trim(ctx, every)
 		if err != nil {
