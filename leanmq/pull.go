@@ -26,6 +26,7 @@ type Puller struct {
 	reader *store.Reader
 	turn   chan struct{} // held by the Receive that reads
 	log    zerolog.Logger
+	holder *holder
 	joined bool
 	epoch  string
 	levels []*source // of the queue, the most urgent first
@@ -42,11 +43,13 @@ func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 	if err != nil {
 		return nil, q.wrap("pull", "", err)
 	}
-	return &Puller{
+	p := &Puller{
 		q: q, cfg: cfg, name: q.c.instance + "/" + newToken()[:6],
 		reader: q.c.s.NewReader(), turn: make(chan struct{}, 1),
 		log: q.c.log.With().Str("queue", q.name).Logger(),
-	}, nil
+	}
+	p.holder = &holder{q.c, p.name, &p.cfg, &p.log}
+	return p, nil
 }
 
 // Receive returns up to n messages, those of crashed workers first. It waits for
@@ -153,7 +156,7 @@ func (p *Puller) join(ctx context.Context) error {
 		if level != 0 && !slices.Contains(settings.Levels, level) {
 			continue
 		}
-		s := &source{q: p.q.sq.Level(level), level: level}
+		s := &source{q: p.q.sq.Level(level), level: level, held: p.holder}
 		if p.epoch, err = s.q.Join(ctx, p.name); err != nil {
 			return err
 		}
@@ -295,6 +298,9 @@ func (m *Pulled) Extend(ctx context.Context) error {
 }
 
 func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
+	if m.tx == txSettled {
+		return m.p.q.wrap(op, m.ID, errTxSettled)
+	}
 	m.verdict = v
 	m.p.q.c.sealer.sealOutcome(m.Message)
 	st := settlement([]*Message{m.Message})
