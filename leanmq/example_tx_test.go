@@ -7,6 +7,8 @@ import (
 	"log"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -21,20 +23,28 @@ func ExampleClient_Tx() {
 	}
 	defer func() { _ = mq.Close() }()
 	orders, invoices := mq.Queue("shop:orders"), mq.Queue("shop:invoices")
-	if _, err := orders.Send(ctx, []byte("3 lamps")); err != nil {
+	err = mq.Tx(ctx, func(tx *leanmq.Tx) error {
+		tx.Do("HSET", "{shop}:stock", "lamps", 10)
+		tx.Send(orders, []byte("3 lamps"))
+		return nil
+	})
+	if err != nil {
 		log.Fatal(err)
 	}
 
 	err = orders.Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
-		defer stop()
+		var left *redis.Cmd
 		err := mq.Tx(ctx, func(tx *leanmq.Tx) error {
-			left := tx.Do("HINCRBY", "{shop}:stock", "lamps", -3)
-			defer fmt.Println("known before the commit:", left.Err() == nil)
+			left = tx.Do("HINCRBY", "{shop}:stock", "lamps", -3)
 			tx.Send(invoices, m.Payload, leanmq.Delay(time.Hour))
 			return tx.Done(m)
 		})
-		fmt.Println("committed:", err == nil)
-		return err
+		if err != nil {
+			return err // nothing has happened: the order is tried again
+		}
+		fmt.Println("lamps left:", left.Val())
+		stop()
+		return nil
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -45,8 +55,7 @@ func ExampleClient_Tx() {
 	}
 	fmt.Println("invoices to be written:", info.Scheduled)
 	// Output:
-	// known before the commit: false
-	// committed: true
+	// lamps left: 7
 	// invoices to be written: 1
 }
 
@@ -63,15 +72,25 @@ func ExampleTxSend_MustBeNew() {
 
 	deposit := func() error {
 		return mq.Tx(ctx, func(tx *leanmq.Tx) error {
-			balance := tx.Do("INCRBY", "balance", 100)
+			tx.Do("INCRBY", "balance", 100)
 			tx.Send(receipts, []byte("+100"), leanmq.ID("deposit-42")).MustBeNew()
-			defer func() { _ = balance }()
 			return nil
 		})
 	}
-	fmt.Println(deposit())
-	fmt.Println(errors.Is(deposit(), leanmq.ErrDuplicate)) // the balance is 100
+	fmt.Println("deposited:", deposit() == nil)
+	fmt.Println("deposited before:", errors.Is(deposit(), leanmq.ErrDuplicate))
+
+	var balance *redis.Cmd
+	err = mq.Tx(ctx, func(tx *leanmq.Tx) error {
+		balance = tx.Do("GET", "balance")
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("balance:", balance.Val())
 	// Output:
-	// <nil>
-	// true
+	// deposited: true
+	// deposited before: true
+	// balance: 100
 }

@@ -42,6 +42,7 @@ func txWorker() int {
 		if _, err := fmt.Sscan(string(m.Payload), &from, &to, &amount); err != nil {
 			return leanmq.Reject(err)
 		}
+		time.Sleep(2 * time.Millisecond) // so that there is always one to be killed in
 		return mq.Tx(ctx, func(tx *leanmq.Tx) error {
 			tx.Do("HINCRBY", "balances", from, -amount)
 			tx.Do("HINCRBY", "balances", to, amount)

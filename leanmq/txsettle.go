@@ -40,6 +40,7 @@ func (s *source) holder() *holder {
 type txSettle struct {
 	m       *Message
 	verdict verdict
+	cause   error // nil: it is done
 }
 
 // errTxSettled is what a second settling gets.
@@ -52,7 +53,7 @@ var errTxSettled = invalid("message", "is settled already, by a transaction")
 // caller who waits for a reply gets it after the commit; if the worker dies in
 // between, the caller's time runs out.
 func (tx *Tx) Done(m *Message) error {
-	return tx.settle(m, func(*holder) verdict { return verdict{outcome: outcomeDone} })
+	return tx.settle(m, nil)
 }
 
 // Retry counts a failed attempt, and has the transaction retry or dead-letter the
@@ -62,15 +63,13 @@ func (tx *Tx) Retry(m *Message, cause error) error {
 	if cause == nil {
 		cause = RetryAfter(0, nil)
 	}
-	return tx.settle(m, func(h *holder) verdict {
-		return h.cfg.judge(m, cause, h.c.age(m, time.Now()), h.log)
-	})
+	return tx.settle(m, cause)
 }
 
 // Reject has the message be dead-lettered by the transaction.
 func (tx *Tx) Reject(m *Message, cause error) error { return tx.Retry(m, Reject(cause)) }
 
-func (tx *Tx) settle(m *Message, judge func(*holder) verdict) error {
+func (tx *Tx) settle(m *Message, cause error) error {
 	if m == nil {
 		return tx.fail("", "", invalid("message", "is nil"))
 	}
@@ -89,7 +88,11 @@ func (tx *Tx) settle(m *Message, judge func(*holder) verdict) error {
 	if err != nil {
 		return tx.fail(m.Queue, m.ID, err)
 	}
-	tx.settles = append(tx.settles, txSettle{m, judge(m.source.holder())})
+	s := txSettle{m: m, cause: cause} // a verdict that is zero means done
+	if h := m.source.holder(); cause != nil {
+		s.verdict = h.cfg.judge(m, cause, h.c.age(m, time.Now()), h.log)
+	}
+	tx.settles = append(tx.settles, s)
 	return nil
 }
 
@@ -151,7 +154,7 @@ func (tx *Tx) settled(ctx context.Context) {
 			continue // its handler still runs: see afterTx
 		}
 		if m.run != nil {
-			m.run.took = time.Since(m.run.start)
+			m.run.took, m.run.err = time.Since(m.run.start), tx.settles[i].cause
 		}
 		tx.c.observeSettled([]*Message{m}, nil)
 		if m.reply != nil {
@@ -168,6 +171,10 @@ func (p *pool) afterTx(m *Message, err error) {
 			Msg("the handler failed after a transaction had settled the message: ignored")
 	}
 	if m.inbox == "" {
+		if m.verdict.outcome == outcomeDead {
+			p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Str("reason", m.verdict.reason).
+				Str("error", m.verdict.err).Msg("dead-lettered")
+		}
 		return
 	}
 	switch {
