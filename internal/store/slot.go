@@ -1,59 +1,64 @@
 package store
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrCrossSlot means that what should happen together stands in several slots of a
-// Redis Cluster. Nothing was sent.
-var ErrCrossSlot = errors.New("not in one slot of the Redis Cluster")
+// Slots is how many slots the keys of a Redis Cluster are spread over.
+const Slots = 16384
 
-// place is a key, and what it belongs to, for people.
-type place struct{ what, key string }
-
-// oneSlot returns an ErrCrossSlot that names the first two places that are apart, if
-// any are.
-func oneSlot(places []place) error {
-	for _, p := range places[min(1, len(places)):] {
-		first := places[0]
-		if a, b := slotOf(first.key), slotOf(p.key); a != b {
-			return fmt.Errorf("%w: %s is in slot %d and %s in slot %d: "+
-				"give queues a service (\"service:name\") and keys its hash tag (\"{service}:key\") to keep them together",
-				ErrCrossSlot, first.what, a, p.what, b)
-		}
-	}
-	return nil
-}
-
-// slotOf is the slot of a Redis Cluster that a key is in: that of its hash tag, the
-// text between its first { and the next }, if there is one that is not empty.
-func slotOf(key string) uint16 {
+// Slot is the slot that a key belongs to: that of its hash tag, the part between
+// the first "{" and the next "}", if there is one with something in it.
+func Slot(key string) int {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
 			key = tag
 		}
 	}
-	var crc uint16 // CRC-16/XMODEM
-	for _, b := range []byte(key) {
-		crc ^= uint16(b) << 8
+	var crc uint16
+	for i := range len(key) {
+		crc = crc<<8 ^ crc16[byte(crc>>8)^key[i]]
+	}
+	return int(crc % Slots)
+}
+
+// crc16 is the table of CRC-16/XMODEM.
+var crc16 = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i) << 8
 		for range 8 {
-			if carry := crc&0x8000 != 0; carry {
+			if crc&0x8000 != 0 {
 				crc = crc<<1 ^ 0x1021
 			} else {
 				crc <<= 1
 			}
 		}
+		table[i] = crc
 	}
-	return crc % 16384
-}
+	return table
+}()
 
-// clustered reports whether the server is a Redis Cluster.
-func (s *Store) clustered() bool {
-	var rdb redis.UniversalClient = s.rdb
-	_, ok := rdb.(*redis.ClusterClient)
-	return ok
+// slotOf is the slot of a command's first key, or -1 for one without keys, which
+// any server takes. It knows the commands of this package; those of others have
+// their key right behind the name.
+func slotOf(cmd redis.Cmder) int {
+	args := cmd.Args()
+	name, _ := args[0].(string)
+	at := 1
+	switch name {
+	case "EVAL", "EVALSHA":
+		at = 3
+	case "XGROUP", "XINFO":
+		at = 2
+	case "PING", "TIME", "PUBLISH", "CLIENT", "WAIT", "ASKING":
+		return -1
+	}
+	if at < len(args) {
+		if key, ok := args[at].(string); ok {
+			return Slot(key)
+		}
+	}
+	return -1
 }

@@ -87,7 +87,7 @@ func (t *Tx) Send(m *TxSend) {
 func (t *Tx) Do(c *Command) {
 	t.own = append(t.own, c)
 	for _, k := range c.keys {
-		t.places = append(t.places, place{fmt.Sprintf("key %q", k), k})
+		t.places = append(t.places, place{what: fmt.Sprintf("key %q", k), key: k})
 	}
 }
 
@@ -133,7 +133,7 @@ func (t *Tx) Requeue(ctx context.Context, q *Queue, letter string, of any) {
 // in notes that a queue is part of the transaction.
 func (t *Tx) in(q *Queue) {
 	if n := len(t.places); n == 0 || t.places[n-1].key != q.Base {
-		t.places = append(t.places, place{fmt.Sprintf("queue %q", q.Name), q.Base})
+		t.places = append(t.places, place{fmt.Sprintf("queue %q", q.Name), q.Base, true})
 	}
 }
 
@@ -152,13 +152,13 @@ func (t *Tx) holdsRest(q *Queue) {
 
 // Commit commits. A *TxRefusal means that nothing of it has happened.
 func (t *Tx) Commit(ctx context.Context) error {
-	if t.s.clustered() {
+	if t.s.IsCluster() {
 		if err := oneSlot(t.places); err != nil {
 			return err
 		}
 	}
 	records := t.records(ctx)
-	cmd := newTxCmd(ctx, records)
+	cmd := newTxCmd(ctx, records, t.guard())
 	if err := t.s.pipe.doAll(ctx, append(t.lists, cmd)); err != nil {
 		return classify(err)
 	}
@@ -278,12 +278,22 @@ func recordOf(cmd redis.Cmder) txRecord {
 	if args[0] == "XADD" { // key * fields
 		return txRecord{kind: txAdd, keys: args[1:2], args: args[3:]}
 	}
-	n, _ := args[2].(int)
-	return txRecord{kind: scriptOf(cmd).name, keys: args[3 : 3+n], args: args[3+n:]}
+	n, _ := args[2].(int) // the last one is the guard
+	return txRecord{kind: scriptOf(cmd).name, keys: args[3 : 2+n], args: args[3+n:]}
 }
 
-func newTxCmd(ctx context.Context, records []txRecord) *redis.Cmd {
-	nkeys, nargs := 0, 0
+// guard is that of a queue, if there is one: only moves have keys that are not named.
+func (t *Tx) guard() string {
+	for _, p := range t.places {
+		if p.queue {
+			return guard(p.key)
+		}
+	}
+	return guard(t.places[0].key)
+}
+
+func newTxCmd(ctx context.Context, records []txRecord, guard string) *redis.Cmd {
+	nkeys, nargs := 1, 0
 	for i := range records {
 		nkeys += len(records[i].keys)
 		nargs += 3 + len(records[i].args)
@@ -292,15 +302,12 @@ func newTxCmd(ctx context.Context, records []txRecord) *redis.Cmd {
 	for i := range records {
 		all = append(all, records[i].keys...)
 	}
+	all = append(all, guard)
 	for i := range records {
 		r := &records[i]
 		all = append(append(all, r.kind, len(r.keys), len(r.args)), r.args...)
 	}
-	cmd := redis.NewCmd(ctx, all...)
-	if nkeys > 0 {
-		cmd.SetFirstKeyPos(3)
-	}
-	return cmd
+	return redis.NewCmd(ctx, all...)
 }
 
 // committed passes the reply of tx.lua on.
