@@ -163,7 +163,7 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
 	}
 	if len(es) > 1 {
-		scriptOf(cmds[0]).withSource(cmds[0].(*redis.Cmd))
+		bringScripts(cmds)
 	}
 	batch := cmds
 	if list := q.relist(ctx); list != nil {
@@ -179,6 +179,17 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 		out[i] = sendResult(cmds[i].(*redis.Cmd), terms)
 	}
 	return out
+}
+
+// bringScripts has the first call of each script carry it.
+func bringScripts(cmds []redis.Cmder) {
+	brought := map[*script]bool{}
+	for _, cmd := range cmds {
+		if s := scriptOf(cmd); !brought[s] {
+			brought[s] = true
+			s.withSource(cmd.(*redis.Cmd))
+		}
+	}
 }
 
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
