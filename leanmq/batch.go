@@ -97,9 +97,10 @@ func (p *pool) workBatches() {
 		}
 		p.average += (took - p.average) / 8
 		for _, m := range batch {
-			lost = lost || m.lost
+			lost = lost || m.lost || m.tx == txSettled
 			p.settleLocked(m)
 		}
+		p.tellKeptLocked(batch...)
 	}
 	p.workers--
 	p.signalLocked()
@@ -177,13 +178,7 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 	errs := callBatch(ctx, p.cfg.batch.handler, run)
 	took := max(time.Since(start), 1)
 	for i, m := range run {
-		if errs[i] != nil {
-			p.judge(each[i], m, errs[i])
-		}
-		if m.inbox != "" {
-			p.answer(m, errs[i])
-		}
-		p.c.sealer.sealOutcome(m)
+		p.conclude(each[i], m, errs[i])
 		p.c.noteRun(m, start, took, errs[i])
 	}
 	return took

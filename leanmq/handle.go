@@ -16,6 +16,18 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	ctx, cancel := p.context(m)
 	err := call(ctx, p.h, m)
 	took = max(time.Since(start), 1)
+	p.conclude(ctx, m, err)
+	cancel(nil)
+	p.c.noteRun(m, start, took, err)
+	return took
+}
+
+// conclude says what becomes of a message whose handler has returned.
+func (p *pool) conclude(ctx context.Context, m *Message, err error) {
+	if m.tx == txSettled {
+		p.afterTx(m, err)
+		return
+	}
 	if err != nil {
 		p.judge(ctx, m, err)
 	}
@@ -23,9 +35,6 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 		p.answer(m, err)
 	}
 	p.c.sealer.sealOutcome(m)
-	cancel(nil)
-	p.c.noteRun(m, start, took, err)
-	return took
 }
 
 // dropUnseen judges messages that no handler is to see.

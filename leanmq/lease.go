@@ -84,7 +84,7 @@ func (p *pool) renewLevel(ctx context.Context, s *source) {
 	held := make([]*Message, 0, p.at[s.level])
 	ids := make([]string, 0, p.at[s.level])
 	for m := p.held.next; m != &p.held; m = m.next {
-		if !m.settling && m.source == s {
+		if !m.settling && m.tx != txSettled && m.source == s {
 			held, ids = append(held, m), append(ids, m.entry)
 		}
 	}
@@ -111,7 +111,7 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) (tell []Mes
 	}
 	for _, m := range held {
 		switch {
-		case m.settling || m.next == nil: // its settling tells
+		case m.settling || m.tx != txNone || m.next == nil: // its settling tells
 		case !gone[m.entry]:
 			m.epoch = epoch
 		default:

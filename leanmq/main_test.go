@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(orderWorkerEnv) != "" {
 		os.Exit(orderWorker())
 	}
+	if os.Getenv(txWorkerEnv) != "" {
+		os.Exit(txWorker())
+	}
 	flag.Parse()
 	// The parallel ones have servers of their own and mostly wait for them.
 	if err := flag.Set("test.parallel", "8"); err != nil {

@@ -59,6 +59,7 @@ type Message struct {
 	cancel     context.CancelCauseFunc // while its handler runs
 	settling   bool
 	lost       bool
+	tx         inTx // guarded by the pool's lock, if a pool holds it
 }
 
 func newMessage(queue string, e *store.Entry) *Message {

@@ -72,9 +72,33 @@ func (c *Client) observeSettled(batch []*Message, lost []string) {
 	}
 }
 
-// observeKept tells of a run whose message is not settled.
+// tellKeptLocked tells of messages that are not left to the settler: nobody else is
+// going to.
+func (p *pool) tellKeptLocked(ms ...*Message) {
+	if p.c.hooks == nil {
+		return
+	}
+	var kept []*Message
+	for _, m := range ms {
+		if !m.settling && (m.run != nil || m.tx == txSettled) {
+			kept = append(kept, m)
+		}
+	}
+	if len(kept) == 0 {
+		return
+	}
+	p.mu.Unlock()
+	for _, m := range kept {
+		p.observeKept(m)
+	}
+	p.mu.Lock()
+}
+
+// observeKept tells of a run whose message the settler does not see.
 func (p *pool) observeKept(m *Message) {
-	if m.lost {
+	if m.tx == txSettled {
+		p.c.observeSettled([]*Message{m}, nil)
+	} else if m.lost {
 		p.c.observeRun(m, OutcomeLost)
 	} else {
 		p.c.observeRun(m, OutcomeHandedBack)

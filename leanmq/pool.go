@@ -59,6 +59,7 @@ type pool struct {
 	settling bool
 	stopping bool
 	changed  chan struct{} // closed and replaced while stopping
+	holder   *holder
 	sources  []*source     // the queue's levels in use; the first is the normal one
 	settings store.Control // what the queue's settings were when last looked at
 	taker    *taker        // fetches while the queue has limits or several levels
@@ -74,6 +75,7 @@ type source struct {
 	// The fetcher's own, guarded by its lock: it is part of the read under way;
 	// it filled its last read.
 	inRead, hot bool
+	held        *holder // where there is no pool
 }
 
 func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool {
@@ -86,6 +88,7 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 		pick:    picker{weights: cfg.weights},
 		batches: batches{wake: make(chan struct{}, 1)},
 	}
+	p.holder = &holder{q.c, q.c.instance, &p.cfg, &p.log}
 	p.sources = q.sources(p)
 	if q.sq.Topic != "" {
 		p.topic = q.c.Topic(q.sq.TopicName())
@@ -258,13 +261,9 @@ func (p *pool) work() {
 			p.average = took
 		}
 		p.average += (took - p.average) / 8
-		lost = lost || m.lost
+		lost = lost || m.lost || m.tx == txSettled
 		p.settleLocked(m)
-		if m.run != nil && !m.settling { // nobody else is going to tell
-			p.mu.Unlock()
-			p.observeKept(m)
-			p.mu.Lock()
-		}
+		p.tellKeptLocked(m)
 	}
 	p.workers--
 	p.signalLocked()

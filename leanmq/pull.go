@@ -25,6 +25,7 @@ type Puller struct {
 	reader *store.Reader
 	turn   chan struct{} // held by the Receive that reads
 	log    zerolog.Logger
+	holder *holder
 	joined bool
 	epoch  string
 	levels []*source // of the queue, the most urgent first
@@ -41,11 +42,13 @@ func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 	if err != nil {
 		return nil, q.wrap("pull", "", err)
 	}
-	return &Puller{
+	p := &Puller{
 		q: q, cfg: cfg, name: q.c.instance + "/" + newToken()[:6],
 		reader: q.c.s.NewReader(), turn: make(chan struct{}, 1),
 		log: q.c.log.With().Str("queue", q.name).Logger(),
-	}, nil
+	}
+	p.holder = &holder{q.c, p.name, &p.cfg, &p.log}
+	return p, nil
 }
 
 // Receive returns up to n messages, those of crashed workers first. It waits for
@@ -159,6 +162,7 @@ func (p *Puller) join(ctx context.Context) error {
 		all = append(all, &source{q: p.q.sq.Level(level), level: level})
 	}
 	for _, s := range mostUrgentFirst(all) {
+		s.held = p.holder
 		if p.epoch, err = s.q.Join(ctx, p.name); err != nil {
 			return err
 		}
@@ -300,6 +304,9 @@ func (m *Pulled) Extend(ctx context.Context) error {
 }
 
 func (m *Pulled) settle(ctx context.Context, op string, v verdict) error {
+	if m.tx == txSettled {
+		return m.p.q.wrap(op, m.ID, errTxSettled)
+	}
 	m.verdict = v
 	m.p.q.c.sealer.sealOutcome(m.Message)
 	st := settlement([]*Message{m.Message})

@@ -50,20 +50,25 @@ func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendT
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
-	q.c.sealEnvelope(ctx, &e)
-	terms.Limit = q.maxLen
-	if q.scoped && terms.Window > 0 {
-		terms.Scope = e.Target
-	}
-	if q.parks {
-		store.Park(&e, &terms)
-	}
+	q.prepare(ctx, &e, &terms)
 	if terms == (store.SendTerms{}) {
 		id, err := q.sq.Send(ctx, &e)
 		return id, q.wrap("send", e.ID, err)
 	}
 	r := q.sq.SendIf(ctx, []store.Envelope{e}, terms)[0]
 	return r.ID, q.wrap("send", e.ID, sendError(r))
+}
+
+// prepare makes of a message and its terms what the store takes.
+func (q *Queue) prepare(ctx context.Context, e *store.Envelope, terms *store.SendTerms) {
+	q.c.sealEnvelope(ctx, e)
+	terms.Limit = q.maxLen
+	if q.scoped && terms.Window > 0 {
+		terms.Scope = e.Target
+	}
+	if q.parks {
+		store.Park(e, terms)
+	}
 }
 
 func sendError(r store.SendResult) error {
@@ -99,15 +104,10 @@ func keep(ctx context.Context, payload []byte) []byte {
 // message that was not sent, and ids has "" in their places.
 func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOption) (ids []string, err error) {
 	c, err := q.sendConfig(opts)
-	switch {
-	case err != nil:
-	case c.id != "":
-		err = invalid("ID", "belongs to one message: use Send")
-	case c.unique != "":
-		err = invalid("Unique", "lets one message in: use Send, or UniquePayload")
-	case c.terms.For != "":
-		err = invalid("UniqueFor", "lets one message in: use Send")
-	case q.err != nil:
+	if err == nil {
+		err = c.forMany()
+	}
+	if err == nil {
 		err = q.err
 	}
 	for i, p := range payloads {

@@ -32,7 +32,21 @@ type sendCall struct {
 	q     *Queue
 	terms store.SendTerms
 	many  bool
+	tx    *Tx   // it is part of
 	err   error // what passOn returned last
+}
+
+// outgoing is a message of the call, as middleware sees it.
+func (c *sendCall) outgoing(i int, e store.Envelope) *Outgoing {
+	return &Outgoing{
+		Payload: e.Payload, Header: shown(e.Header), Queue: c.q.name, Target: e.Target, ID: e.ID,
+		call: c, index: i, given: e,
+	}
+}
+
+// with reports whether the messages of both calls are sent together.
+func (c *sendCall) with(o *sendCall) bool {
+	return c == o || c != nil && o != nil && c.tx != nil && c.tx == o.tx
 }
 
 // wrap says where err happened.
@@ -40,11 +54,14 @@ func (m *Outgoing) wrap(err error) error {
 	if _, ok := err.(*Error); ok { //nolint:errorlint // whether it is said already
 		return err
 	}
-	id := m.given.ID
+	op, id := "send", m.given.ID
 	if m.call.many {
 		id = fmt.Sprintf("#%d", m.index)
 	}
-	return m.call.q.wrap("send", id, err)
+	if m.call.tx != nil {
+		op = "transaction"
+	}
+	return m.call.q.wrap(op, id, err)
 }
 
 // sendAround sends one message through what is around sends.
@@ -93,10 +110,7 @@ func (q *Queue) sendAllAround(ctx context.Context, es []store.Envelope, terms st
 func (c *sendCall) through(ctx context.Context, chain SendFunc, es []store.Envelope) ([]*Outgoing, error) {
 	ms := make([]*Outgoing, len(es))
 	for i, e := range es {
-		ms[i] = &Outgoing{
-			Payload: e.Payload, Header: shown(e.Header), Queue: c.q.name, Target: e.Target, ID: e.ID,
-			call: c, index: i, given: e,
-		}
+		ms[i] = c.outgoing(i, e)
 	}
 	// A slice of its own: middleware may sort it, or take some out.
 	err := chain(ctx, slices.Clone(ms))
@@ -131,7 +145,7 @@ func passOn(ctx context.Context, ms []*Outgoing) error {
 	var errs []error
 	for len(ms) > 0 {
 		c, n := ms[0].call, 1
-		for n < len(ms) && ms[n].call == c {
+		for n < len(ms) && ms[n].call.with(c) {
 			n++
 		}
 		errs = append(errs, c.pass(ctx, ms[:n]))
@@ -147,6 +161,9 @@ func passOn(ctx context.Context, ms []*Outgoing) error {
 func (c *sendCall) pass(ctx context.Context, ms []*Outgoing) error {
 	if c == nil {
 		return invalid("Outgoing", "is not a message of this call: a send middleware cannot add any")
+	}
+	if c.tx != nil {
+		return c.tx.pass(ctx, ms)
 	}
 	es := make([]store.Envelope, 0, len(ms))
 	left := make([]*Outgoing, 0, len(ms))

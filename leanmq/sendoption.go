@@ -168,6 +168,19 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	return c, c.err
 }
 
+// forMany returns an error if the options are for one message only.
+func (c *sendConfig) forMany() error {
+	switch {
+	case c.id != "":
+		return invalid("ID", "belongs to one message: use Send")
+	case c.unique != "":
+		return invalid("Unique", "lets one message in: use Send, or UniquePayload")
+	case c.terms.For != "":
+		return invalid("UniqueFor", "lets one message in: use Send")
+	}
+	return nil
+}
+
 func (c *sendConfig) envelope(payload []byte) store.Envelope {
 	e := store.Envelope{
 		Payload: payload, ID: c.id, Target: c.target, Policy: c.policy,

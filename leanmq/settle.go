@@ -12,7 +12,7 @@ import (
 // confirmed the message stays held, and counts against what the pool may hold.
 func (p *pool) settleLocked(m *Message) {
 	m.cancel = nil
-	if m.verdict.outcome == outcomeKeep || m.lost {
+	if m.verdict.outcome == outcomeKeep || m.lost || m.tx == txSettled {
 		p.releaseLocked(m)
 		return
 	}
@@ -129,11 +129,11 @@ func (m *Message) finished(counter string) store.Finished {
 func settlement(batch []*Message) store.Settlement {
 	var st store.Settlement
 	for _, m := range batch {
+		if m.tx == txSettled {
+			continue
+		}
 		if m.reply != nil {
-			st.Replies = append(st.Replies, store.Reply{
-				Inbox: m.inbox, Correlation: m.correlation,
-				Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
-			})
+			st.Replies = append(st.Replies, m.storeReply())
 		}
 		v := &m.verdict
 		switch v.outcome {
@@ -160,6 +160,13 @@ func settlement(batch []*Message) store.Settlement {
 		}
 	}
 	return st
+}
+
+func (m *Message) storeReply() store.Reply {
+	return store.Reply{
+		Inbox: m.inbox, Correlation: m.correlation,
+		Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
+	}
 }
 
 func (h Header) pairs() []string {

@@ -50,6 +50,7 @@ func (q *Queue) Stepper(ctx context.Context, h Handler, opts ...ConsumeOption) (
 		p:    newPool(context.WithoutCancel(ctx), q, h, cfg),
 		name: q.c.instance + "/" + newToken()[:6], dry: true,
 	}
+	s.p.holder.name = s.name
 	s.p.boundRunTime()
 	handle := s.p.h
 	s.p.h = func(ctx context.Context, m *Message) error {

@@ -126,3 +126,24 @@ func TestEachMoveSurvivesAScriptFlush(t *testing.T) {
 		}
 	})
 }
+
+// Messages that need different scripts stay in order where the server knows none.
+func TestSendIfKeepsItsOrderWithoutScripts(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		_, q := openQueue(t, url)
+		if err := rawClient(t, url).ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		first, urgent, third := keyed("first"), keyed("urgent"), keyed("third")
+		urgent.Level = 1
+		for i, r := range q.SendIf(t.Context(), []store.Envelope{first, urgent, third}, store.SendTerms{Token: "t", Scripted: true}) {
+			if r.Err != nil {
+				t.Fatal(i, r.Err)
+			}
+		}
+		lane, err := q.Blocked(t.Context(), "k", 0, 10)
+		if err != nil || !slices.Equal(payloads(lane), []string{"urgent", "third"}) {
+			t.Errorf("in the lane: %v, %v", payloads(lane), err)
+		}
+	})
+}

@@ -15,8 +15,9 @@ var scriptFiles embed.FS
 
 // script is one atomic move. Its contract is the header of its file.
 type script struct {
-	src string
-	sha any // a string, boxed once
+	name string
+	src  string
+	sha  any // a string, boxed once
 }
 
 var (
@@ -72,10 +73,12 @@ func readScript(name string) string {
 	return string(src)
 }
 
-func newScript(name string) *script {
-	src := dropGuard + lib.with(readScript(name))
+func newScript(name string) *script { return newScriptOf(name, readScript(name)) }
+
+func newScriptOf(name, src string) *script {
+	src = dropGuard + lib.with(src)
 	sum := sha1.Sum([]byte(src))
-	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
+	s := &script{name: name, src: src, sha: hex.EncodeToString(sum[:])}
 	allScripts = append(allScripts, s)
 	return s
 }

@@ -182,7 +182,7 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
 	}
 	if len(es) > 1 {
-		scriptOf(cmds[0]).withSource(cmds[0].(*redis.Cmd))
+		bringScripts(cmds)
 	}
 	missing, err := q.deliver(ctx, cmds, q.relist(ctx), terms.Wait)
 	if err != nil {
@@ -198,6 +198,17 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 		}
 	}
 	return out
+}
+
+// bringScripts has the first call of each script carry it.
+func bringScripts(cmds []redis.Cmder) {
+	brought := map[*script]bool{}
+	for _, cmd := range cmds {
+		if s := scriptOf(cmd); !brought[s] {
+			brought[s] = true
+			s.withSource(cmd.(*redis.Cmd))
+		}
+	}
 }
 
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {

@@ -80,6 +80,41 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 	for i := range st.Replies {
 		cmds = append(cmds, st.Replies[i].xadd(ctx))
 	}
+	cmds = q.settleCmds(ctx, cmds, consumer, st)
+	var out Settled
+	send := cmds
+	if q.s.IsCluster() && len(st.Replies) > 0 {
+		// They go to other nodes, and come first all the same.
+		if err := q.s.pipe.doAll(ctx, cmds[:len(st.Replies)]); err != nil {
+			return out, classify(err)
+		}
+		send = cmds[len(st.Replies):]
+	}
+	if err := q.s.pipe.doAll(ctx, send); err != nil {
+		return out, classify(err)
+	}
+	var firstErr error
+	for i, cmd := range cmds {
+		if i < len(st.Replies) {
+			if errors.Is(cmd.Err(), redis.Nil) {
+				out.Dropped++
+			}
+			continue // a reply never fails the worker
+		}
+		v, err := cmd.(*redis.Cmd).Slice()
+		if err != nil {
+			if firstErr == nil {
+				firstErr = classify(err)
+			}
+			continue
+		}
+		out.Epoch, out.Lost = epochAndLost(v, out.Lost)
+	}
+	return out, firstErr
+}
+
+// settleCmds appends the calls that settle messages.
+func (q *Queue) settleCmds(ctx context.Context, cmds []redis.Cmder, consumer string, st *Settlement) []redis.Cmder {
 	for _, done := range st.Done {
 		for ids := range slices.Chunk(done.IDs, maxScriptItems) {
 			args := append(make([]any, 0, 3+len(ids)), q.group, consumer, done.Epoch)
@@ -115,36 +150,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		}
 		cmds = append(cmds, deadScript.cmd(ctx, q.settleKeys(), args...))
 	}
-	var out Settled
-	send := cmds
-	if q.s.IsCluster() && len(st.Replies) > 0 {
-		// They go to other nodes, and come first all the same.
-		if err := q.s.pipe.doAll(ctx, cmds[:len(st.Replies)]); err != nil {
-			return out, classify(err)
-		}
-		send = cmds[len(st.Replies):]
-	}
-	if err := q.s.pipe.doAll(ctx, send); err != nil {
-		return out, classify(err)
-	}
-	var firstErr error
-	for i, cmd := range cmds {
-		if i < len(st.Replies) {
-			if errors.Is(cmd.Err(), redis.Nil) {
-				out.Dropped++
-			}
-			continue // a reply never fails the worker
-		}
-		v, err := cmd.(*redis.Cmd).Slice()
-		if err != nil {
-			if firstErr == nil {
-				firstErr = classify(err)
-			}
-			continue
-		}
-		out.Epoch, out.Lost = epochAndLost(v, out.Lost)
-	}
-	return out, firstErr
+	return cmds
 }
 
 // settleKeys are the KEYS of scripts that may dead-letter.

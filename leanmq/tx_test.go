@@ -1,0 +1,299 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+// received pulls n messages.
+func received(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.ConsumeOption) (*leanmq.Puller, []*leanmq.Pulled) {
+	t.Helper()
+	p, err := q.Puller(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	var out []*leanmq.Pulled
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	for len(out) < n {
+		ms, err := p.Receive(ctx, n-len(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, ms...)
+	}
+	return p, out
+}
+
+// Everything that can be in a transaction, in one.
+func TestTxDoesEverything(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq, raw := open(t, url), rawClient(t, url)
+		in, out := mq.Queue("in"), mq.Queue("out")
+		for _, text := range []string{"done", "retry", "reject", "letter"} {
+			send(t, in, text)
+		}
+		_, ms := received(t, in, 4)
+		if err := ms[3].Reject(t.Context(), errors.New("once")); err != nil {
+			t.Fatal(err)
+		}
+		letter := oneDead(t, in)
+
+		var plain, late, ordered, blocked, urgent, first, again, expiring *leanmq.TxSend
+		var many []*leanmq.TxSend
+		var set, sum *redis.Cmd
+		err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
+			set = tx.Do("set", "greeting", []byte("hello"))
+			sum = tx.Do("HINCRBY", "sums", "a", 7)
+			plain = tx.Send(out, []byte("plain"), leanmq.WithHeader("key", "value"))
+			late = tx.Send(out, []byte("late"), leanmq.Delay(time.Hour))
+			ordered = tx.Send(out, []byte("ordered"), leanmq.OrderingKey("k"))
+			blocked = tx.Send(out, []byte("blocked"), leanmq.OrderingKey("k"))
+			urgent = tx.Send(out, []byte("urgent"), leanmq.Priority(leanmq.Urgent))
+			first = tx.Send(out, []byte("first"), leanmq.ID("one"))
+			again = tx.Send(out, []byte("again"), leanmq.ID("one"))
+			expiring = tx.Send(out, []byte("expiring"), leanmq.TTL(time.Hour), leanmq.Unique("u"))
+			many = tx.SendMany(out, [][]byte{[]byte("m0"), []byte("m1")}, leanmq.Delay(time.Hour))
+			if plain.ID() != "" || !errors.Is(plain.Err(), leanmq.ErrTxOver) || !errors.Is(set.Err(), leanmq.ErrTxOver) {
+				t.Error("something is known before the commit")
+			}
+			_ = tx.Requeue(in, letter.Letter)
+			_ = tx.Retry(ms[1].Message, leanmq.RetryAfter(time.Hour, errors.New("later")))
+			_ = tx.Reject(ms[2].Message, errors.New("never"))
+			return tx.Done(ms[0].Message)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set.Val() != "OK" || set.Err() != nil {
+			t.Errorf("SET: %v, %v", set.Val(), set.Err())
+		}
+		if n, err := sum.Int(); n != 7 || err != nil {
+			t.Errorf("HINCRBY: %v, %v", n, err)
+		}
+		if v := raw.Get(t.Context(), "greeting").Val(); v != "hello" {
+			t.Errorf("the key holds %q", v)
+		}
+		if i := info(t, in); i.Ready != 1 || i.InFlight != 0 || i.Scheduled != 1 || i.Dead != 1 {
+			t.Errorf("in: %+v", i)
+		}
+		if i := info(t, out); i.Ready != 5 || i.Scheduled != 3 || i.Blocked != 1 {
+			t.Errorf("out: %+v", i)
+		}
+		if !again.Duplicate() || again.ID() != "one" || !errors.Is(again.Err(), leanmq.ErrDuplicate) || first.Duplicate() {
+			t.Errorf("the second with one id: %q, %v", again.ID(), again.Err())
+		}
+		ids := map[string]string{}
+		for m, err := range out.Waiting(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[string(m.Payload)] = m.ID
+		}
+		waiting, err := out.Scheduled(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range waiting {
+			ids[string(m.Message.Payload)] = m.Message.ID
+		}
+		for text, s := range map[string]*leanmq.TxSend{
+			"plain": plain, "late": late, "ordered": ordered, "urgent": urgent, "first": first,
+			"expiring": expiring, "m0": many[0], "m1": many[1],
+		} {
+			if s.ID() == "" || s.ID() != ids[text] || s.Err() != nil {
+				t.Errorf("%s: id %q, in the queue %q, %v", text, s.ID(), ids[text], s.Err())
+			}
+		}
+		if blocked.ID() == "" {
+			t.Error("the blocked one has no id")
+		}
+		if _, err := out.Send(t.Context(), nil, leanmq.Unique("u")); !errors.Is(err, leanmq.ErrDuplicate) {
+			t.Errorf("the unique key is free: %v", err)
+		}
+		if d := oneDead(t, in); string(d.Message.Payload) != "reject" || d.Reason != leanmq.ReasonRejected || d.Error != "never" {
+			t.Errorf("dead: %+v", d)
+		}
+		if err := ms[0].Done(t.Context()); !errors.Is(err, leanmq.ErrInvalid) {
+			t.Errorf("settled again: %v", err)
+		}
+		names, err := mq.QueueNames(t.Context())
+		if err != nil || !slices.Contains(names, "out") {
+			t.Errorf("queues: %v, %v", names, err)
+		}
+	})
+}
+
+// contents is all that the store holds, but for what a refused transaction may leave:
+// the names of queues.
+func contents(t testing.TB, c *redis.Client) string {
+	t.Helper()
+	ctx := context.Background()
+	var lines []string
+	for _, key := range c.Keys(ctx, "*").Val() {
+		var v any
+		switch kind := c.Type(ctx, key).Val(); kind {
+		case "string":
+			v = c.Get(ctx, key).Val()
+		case "hash":
+			v = c.HGetAll(ctx, key).Val()
+		case "set":
+			if key == "leanmq:queues" {
+				continue
+			}
+			v = slices.Sorted(slices.Values(c.SMembers(ctx, key).Val()))
+		case "zset":
+			v = c.ZRangeWithScores(ctx, key, 0, -1).Val()
+		case "list":
+			v = c.LRange(ctx, key, 0, -1).Val()
+		case "stream":
+			v = c.XRange(ctx, key, "-", "+").Val()
+			if p, err := c.XPending(ctx, key, "leanmq").Result(); err == nil {
+				v = fmt.Sprint(v, *p)
+			}
+		default:
+			v = kind
+		}
+		lines = append(lines, fmt.Sprintf("%s = %v, expires in %v", key, v, c.PTTL(ctx, key).Val().Round(time.Minute)))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// Whatever makes a commit fail, and wherever it stands in the transaction, nothing of
+// the others is left.
+func TestFailedTxLeavesNothing(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq, raw, ctx := open(t, url), rawClient(t, url), t.Context()
+		in, out := mq.Queue("in"), mq.Queue("out")
+		small := mq.Queue("small", leanmq.MaxLen(3))
+		send(t, small, "there")
+		send(t, small, "there too")
+		send(t, out, "known", leanmq.ID("known"))
+		raw.Set(ctx, "text", "no number", time.Hour)
+		raw.Set(ctx, "number", 41, time.Hour)
+		raw.HSet(ctx, "hash", "a", 1, "b", 2)
+		raw.SAdd(ctx, "set", "x")
+		raw.ZAdd(ctx, "zset", redis.Z{Score: 1.5, Member: "x"})
+		raw.RPush(ctx, "list", 1, 2)
+		raw.HSet(ctx, "mortal", "only", 1)
+		raw.Expire(ctx, "mortal", time.Hour)
+		for _, text := range []string{"mine", "lost", "lost to retry"} {
+			send(t, in, text)
+		}
+		_, ms := received(t, in, 3, leanmq.Lease(100*time.Millisecond))
+		eventually(t, "another one takes them over", func() bool {
+			sq, err := mq.Store().Queue("in")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sq.Join(ctx, "thief"); err != nil {
+				t.Fatal(err)
+			}
+			es, _, err := sq.Reclaim(ctx, "thief", 0, 3, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(es) == 3
+		})
+		send(t, in, "held")
+		_, held := received(t, in, 1)
+
+		failures := map[string]struct {
+			add  func(tx *leanmq.Tx)
+			want error
+			says string
+		}{
+			"lease lost": {func(tx *leanmq.Tx) { _ = tx.Done(ms[1].Message) }, leanmq.ErrLeaseLost, ms[1].ID},
+			"retry of a lost one": {
+				func(tx *leanmq.Tx) { _ = tx.Retry(ms[2].Message, errors.New("no")) }, leanmq.ErrLeaseLost, ms[2].ID,
+			},
+			"queue full": {func(tx *leanmq.Tx) {
+				tx.Send(small, []byte("fits"))
+				tx.Send(small, []byte("does not"))
+			}, leanmq.ErrQueueFull, `"small"`},
+			"no such letter":  {func(tx *leanmq.Tx) { _ = tx.Requeue(in, "1-1") }, leanmq.ErrNotFound, "1-1"},
+			"must be new":     {func(tx *leanmq.Tx) { tx.Send(out, nil, leanmq.ID("known")).MustBeNew() }, leanmq.ErrDuplicate, "known"},
+			"wrong type":      {func(tx *leanmq.Tx) { tx.Do("LPUSH", "text", "x") }, leanmq.ErrCommand, "WRONGTYPE"},
+			"not an integer":  {func(tx *leanmq.Tx) { tx.Do("INCR", "text") }, leanmq.ErrCommand, "INCR \"text\""},
+			"wrong arguments": {func(tx *leanmq.Tx) { tx.Do("HSET", "hash", "a") }, leanmq.ErrCommand, "HSET"},
+			"a read fails":    {func(tx *leanmq.Tx) { tx.Do("HGET", "text", "a") }, leanmq.ErrCommand, "HGET"},
+			"function": {func(tx *leanmq.Tx) {
+				tx.Send(out, nil)
+			}, errFunction, ""},
+		}
+		others := []func(tx *leanmq.Tx){
+			func(tx *leanmq.Tx) { tx.Do("INCR", "number") },
+			func(tx *leanmq.Tx) { tx.Do("HINCRBY", "hash", "a", 5) },
+			func(tx *leanmq.Tx) { tx.Do("HSET", "hash", "b", 5, "new", 6) },
+			func(tx *leanmq.Tx) { tx.Do("HDEL", "mortal", "only") },
+			func(tx *leanmq.Tx) { tx.Do("SADD", "set", "x", "y") },
+			func(tx *leanmq.Tx) { tx.Do("SREM", "set", "x") },
+			func(tx *leanmq.Tx) { tx.Do("ZADD", "zset", "GT", 7, "x", 8, "y") },
+			func(tx *leanmq.Tx) { tx.Do("ZREM", "zset", "x") },
+			func(tx *leanmq.Tx) { tx.Do("RPUSH", "list", 3, 4) },
+			func(tx *leanmq.Tx) { tx.Do("LPUSH", "newlist", 3, 4) },
+			func(tx *leanmq.Tx) { tx.Do("EXPIRE", "hash", 100) },
+			func(tx *leanmq.Tx) { tx.Do("PERSIST", "mortal") },
+			func(tx *leanmq.Tx) { tx.Do("DEL", "number") },
+			func(tx *leanmq.Tx) { tx.Do("SET", "number", "1") },
+			func(tx *leanmq.Tx) { tx.Do("SET", "fresh", "1", "EX", 10) },
+			func(tx *leanmq.Tx) { tx.Send(out, []byte("plain")) },
+			func(tx *leanmq.Tx) { tx.Send(out, []byte("late"), leanmq.Delay(time.Hour)) },
+			func(tx *leanmq.Tx) { tx.Send(out, []byte("once"), leanmq.ID("new"), leanmq.Unique("u")) },
+			func(tx *leanmq.Tx) { tx.Send(small, []byte("small")) },
+			func(tx *leanmq.Tx) { _ = tx.Done(held[0].Message) },
+		}
+		before := contents(t, raw)
+		for name, f := range failures {
+			for _, at := range []int{0, 7, len(others)} { // before, among and after the others
+				err := mq.Tx(ctx, func(tx *leanmq.Tx) error {
+					for i, other := range others {
+						if i == at {
+							f.add(tx)
+						}
+						other(tx)
+					}
+					if at == len(others) {
+						f.add(tx)
+					}
+					if f.want == errFunction {
+						return errFunction
+					}
+					return nil
+				})
+				if !errors.Is(err, f.want) || !strings.Contains(fmt.Sprint(err), f.says) || errors.Is(err, leanmq.ErrUnknown) {
+					t.Errorf("%s at %d: %v", name, at, err)
+				}
+				if after := contents(t, raw); after != before {
+					t.Fatalf("%s at %d: before:\n%s\nafter:\n%s", name, at, before, after)
+				}
+			}
+		}
+		// And without the failure all of it is done.
+		if err := mq.Tx(ctx, func(tx *leanmq.Tx) error {
+			for _, other := range others {
+				other(tx)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n := raw.LLen(ctx, "list").Val(); n != 4 {
+			t.Errorf("the list has %d", n)
+		}
+	})
+}
+
+var errFunction = errors.New("no")
