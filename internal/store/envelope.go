@@ -31,6 +31,7 @@ type Envelope struct {
 	UniqueKey   string // q, no second message with the same one until this one is finished
 	Level       int64  // y, priority; 0 = normal
 	KeepResult  int64  // o, ms for which the result is kept; 0 = there is none
+	Type        string // v, of an event
 	Header      []string
 }
 
@@ -66,6 +67,7 @@ func (e *Envelope) appendFields(args []any) []any {
 	str("q", e.UniqueKey)
 	num("y", e.Level)
 	num("o", e.KeepResult)
+	str("v", e.Type)
 	for _, h := range e.Header {
 		args = append(args, h)
 	}
@@ -153,6 +155,8 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 			e.Level = num("y", v)
 		case 'o':
 			e.KeepResult = num("o", v)
+		case 'v':
+			e.Type = string(v)
 		}
 		// A letter from a newer version is passed over.
 	}
