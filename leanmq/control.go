@@ -90,7 +90,7 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if settings.Version == 0 && p.cfg.limits != nil { // flushed away
+	if settings.Version == 0 && (p.cfg.limits != nil || p.cfg.types != nil) { // flushed away
 		if err := p.setLimits(ctx); err != nil {
 			return err
 		}

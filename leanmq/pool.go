@@ -44,13 +44,13 @@ type pool struct {
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
-	ready    [store.Levels]fifo
-	due      [store.Levels]int // how many of them go before more urgent ones
+	ready    [slots]fifo
+	due      [slots]int // how many of them go before more urgent ones
 	pick     picker
 	batches  batches
 	held     Message // ring of all messages held
 	nheld    int
-	at       [store.Levels]int // nheld by level
+	at       [slots]int // nheld by level
 	workers  int
 	running  int           // messages that handlers have
 	average  time.Duration // of the handler's run time
@@ -84,7 +84,7 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 		pick:    picker{weights: cfg.weights},
 		batches: batches{wake: make(chan struct{}, 1)},
 	}
-	p.sources = []*source{{p: p, q: q.sq}}
+	p.sources = q.sources(p)
 	p.held.next, p.held.prev = &p.held, &p.held
 	return p
 }
@@ -225,7 +225,7 @@ func (p *pool) next() *Message {
 func (p *pool) overdue(s *source, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cfg.weights == [store.Levels]int{} {
+	if p.cfg.weights == [slots]int{} {
 		p.due[s.level] = min(p.due[s.level]+n, p.ready[s.level].len())
 	}
 }

@@ -66,7 +66,7 @@ func newCounting(ctx context.Context, q *Queue) counting {
 		delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
 		ticks:   redis.NewIntCmd(ctx, "HLEN", q.QueueKeys.Periodic),
 		groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
-		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, group),
+		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, q.group),
 		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused", CounterExpired, CounterCanceled),
 	}
 }
@@ -130,7 +130,11 @@ func (q *Queue) addLevels(ctx context.Context, info *Info, levels string) error 
 
 // QueueNames returns the names of all queues, sorted.
 func (s *Store) QueueNames(ctx context.Context) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", s.keys.Queues())
+	return s.names(ctx, s.keys.Queues())
+}
+
+func (s *Store) names(ctx context.Context, registry string) ([]string, error) {
+	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", registry)
 	if err := s.pipe.do(ctx, cmd); err != nil {
 		return nil, classify(err)
 	}

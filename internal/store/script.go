@@ -39,10 +39,13 @@ var (
 	deleteScript  = newScript("delete")
 	controlScript = newScript("control")
 	takeScript    = newScript("take")
-	cancelScript  = newScript("cancel")
-	lapseScript   = newScript("lapse")
-	removeScript  = newScript("remove")
-	routesScript  = newScript("publish_routes")
+
+	subscribeScript = newScript("subscribe")
+
+	cancelScript = newScript("cancel")
+	lapseScript  = newScript("lapse")
+	removeScript = newScript("remove")
+	routesScript = newScript("publish_routes")
 
 	tickScript            = newScript("tick")
 	setPeriodicScript     = newScript("set_periodic")
