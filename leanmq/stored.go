@@ -9,23 +9,22 @@ import (
 	"github.com/leanmq/leanmq/internal/store"
 )
 
-// Encode is for the packages of this module: it makes what is stored of a value and
-// headers, as [Queue.SendValue] does.
-func (c *Client) Encode(ctx context.Context, v any, header Header) (store.Envelope, error) {
-	codec := c.codecs.first
-	payload, err := codec.Marshal(v)
-	if err != nil {
-		bad := invalid("value", "cannot be encoded: type %T, codec %q", v, codec.Name())
-		return store.Envelope{}, fmt.Errorf("%w: %w", bad, err)
-	}
-	cfg, err := newSendConfig([]SendOption{Headers(header)})
-	if err == nil && len(payload) > MaxPayload {
-		err = invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
-	}
+// Encode is for the packages of this module: it makes what is stored of a value, as
+// [Queue.SendValue] does with these options.
+func (c *Client) Encode(ctx context.Context, v any, opts ...SendOption) (store.Envelope, error) {
+	cfg, err := newSendConfig(opts)
 	if err != nil {
 		return store.Envelope{}, err
 	}
-	cfg.codec = codec
+	cfg.codec = c.codecs.first
+	payload, err := cfg.codec.Marshal(v)
+	if err != nil {
+		bad := invalid("value", "cannot be encoded: type %T, codec %q", v, cfg.codec.Name())
+		return store.Envelope{}, fmt.Errorf("%w: %w", bad, err)
+	}
+	if len(payload) > MaxPayload {
+		return store.Envelope{}, invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
+	}
 	e := cfg.envelope(payload)
 	c.sealEnvelope(ctx, &e)
 	return e, nil

@@ -32,7 +32,6 @@ type Envelope struct {
 	Level       int64  // y, priority; 0 = normal
 	Type        string // v, what kind of event it is: segments with dots between them
 	KeepResult  int64  // o, ms for which the result is kept; 0 = there is none
-	Type        string // v, of an event
 	Header      []string
 }
 
@@ -158,8 +157,6 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 			e.Type = string(v)
 		case 'o':
 			e.KeepResult = num("o", v)
-		case 'v':
-			e.Type = string(v)
 		}
 		// A letter from a newer version is passed over.
 	}

@@ -6,27 +6,21 @@ import "fmt"
 // the log. The others stand beside it, in the same slot. What a caller names comes
 // last in a key, so that no two names share one.
 type EventKeys struct {
-	Name        string // of the topic, canonical
-	Tag         string
-	Log         string // stream of all events
+	TopicKeys
+	Log         string // stream of all events: the topic's
 	Types       string // set of the types of event there are
 	Projections string // set of the names of projections
 }
 
 // Events returns the keys of the event store on the topic called name.
 func (k Keys) Events(name string) (EventKeys, error) {
-	q, err := k.Queue(name)
-	if err != nil {
-		return EventKeys{}, err
-	}
-	log := q.Base + ":topic"
+	t, err := k.Topic(name)
 	return EventKeys{
-		Name:        q.Name,
-		Tag:         q.Tag,
-		Log:         log,
-		Types:       log + ":events:types",
-		Projections: log + ":events:projections",
-	}, nil
+		TopicKeys:   t,
+		Log:         t.Stream,
+		Types:       t.Stream + ":events:types",
+		Projections: t.Stream + ":events:projections",
+	}, err
 }
 
 // Aggregate is the list of the log's entries that are an aggregate's events.

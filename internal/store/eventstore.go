@@ -4,21 +4,25 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Events is the handle of an event store. It is safe for concurrent use.
 type Events struct {
 	EventKeys
-	s *Store
+	s     *Store
+	topic *Topic
 }
 
 // Events returns the handle of the event store on the topic called name.
 func (s *Store) Events(name string) (*Events, error) {
-	keys, err := s.keys.Events(name)
+	topic, err := s.Topic(name)
 	if err != nil {
 		return nil, err
 	}
-	return &Events{EventKeys: keys, s: s}, nil
+	keys, err := s.keys.Events(name)
+	return &Events{EventKeys: keys, s: s, topic: topic}, err
 }
 
 // Headers of an event, by which those who read the topic know whose it is.
@@ -50,7 +54,7 @@ type Appended struct {
 // Append appends events if the aggregate has the expected version. Safe to repeat
 // within the window.
 func (l *Events) Append(ctx context.Context, a *Append) (Appended, error) {
-	keys := []string{l.Log, l.Aggregate(a.Aggregate), l.EventKeys.Append(a.Aggregate, a.ID), l.Types}
+	keys := []string{l.Log, l.Aggregate(a.Aggregate), l.EventKeys.Append(a.Aggregate, a.ID), l.Types, l.Meta}
 	args := []any{a.Expected, max(a.Window.Milliseconds(), 1), len(a.Events)}
 	index := map[string]int{}
 	for i := range a.Events {
@@ -65,9 +69,17 @@ func (l *Events) Append(ctx context.Context, a *Append) (Appended, error) {
 			args = append(args, h)
 		}
 	}
-	reply, err := l.s.list(ctx, appendEventsScript, keys, args...)
+	cmd := appendEventsScript.cmd(ctx, keys, args...)
+	batch := []redis.Cmder{cmd}
+	if list := l.topic.Sends.relist(ctx); list != nil {
+		batch = append(batch, list)
+	}
+	if err := l.s.pipe.doAll(ctx, batch); err != nil {
+		return Appended{}, classify(err)
+	}
+	reply, err := cmd.Slice()
 	if err != nil {
-		return Appended{}, err
+		return Appended{}, classify(err)
 	}
 	if len(reply) < 2 {
 		return Appended{}, fmt.Errorf("%w: %v", errProtocol, reply)

@@ -5,9 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/leanmq/leanmq/internal/store"
 	"github.com/leanmq/leanmq/leanmq"
@@ -18,8 +16,8 @@ const MaxEvents = 1000
 
 // NewEvent is an event to append.
 type NewEvent struct {
-	// Type says what has happened, such as "order.paid": 1 to 200 bytes, words with dots
-	// between them, without spaces, "*" and "#".
+	// Type says what has happened, such as "order.paid". The bounds are those of
+	// leanmq.Type.
 	Type string
 	// Data is encoded with the client's codec (see leanmq.Codecs), and compressed and
 	// encrypted as the client does with messages.
@@ -131,34 +129,21 @@ func (s *Store) append(ctx context.Context, id, aggregate string, expected Expec
 func (s *Store) encode(ctx context.Context, events []NewEvent) ([]store.Envelope, error) {
 	out := make([]store.Envelope, len(events))
 	for i, ev := range events {
-		err := checkType(ev.Type)
-		if err == nil && len(ev.Header) > maxHeaders {
+		var err error
+		if len(ev.Header) > maxHeaders {
 			err = invalid("header", "there are %d: at most %d are allowed", len(ev.Header), maxHeaders)
-		}
-		if err == nil {
-			out[i], err = s.mq.Encode(ctx, ev.Data, ev.Header)
+		} else {
+			out[i], err = s.mq.Encode(ctx, ev.Data, leanmq.Type(ev.Type), leanmq.Headers(ev.Header))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("event %d: %w", i, err)
 		}
-		out[i].Type = ev.Type
 	}
 	return out, nil
 }
 
 // maxHeaders leaves room for those of the store.
 const maxHeaders = store.MaxHeaders - 8
-
-func checkType(t string) error {
-	bad := func(r rune) bool {
-		return !unicode.IsPrint(r) || r == ' ' || r == '*' || r == '#' || r == unicode.ReplacementChar
-	}
-	if t == "" || len(t) > 200 || strings.ContainsFunc(t, bad) || strings.Contains("."+t+".", "..") {
-		return invalid("event type", `%.40q is malformed: want words with dots between them, such as "order.paid", `+
-			"without spaces, * and #, and at most 200 bytes", t)
-	}
-	return nil
-}
 
 // appendUntilKnown repeats an append whose outcome is not known. The waits are short:
 // an outage that lasts is the caller's to wait for.

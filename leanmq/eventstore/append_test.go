@@ -135,7 +135,7 @@ func TestAppendIsAllOrNothing(t *testing.T) {
 		c := rawClient(t, url)
 		for _, key := range []string{
 			"leanmq:{bank}:bank:topic:events:aggregate:a", "leanmq:{bank}:bank:topic:events:type:moved",
-			"leanmq:{bank}:bank:topic:events:types",
+			"leanmq:{bank}:bank:topic:events:types", "leanmq:{bank}:bank:topic:meta",
 		} {
 			if err := c.Set(t.Context(), key, "of another type", 0).Err(); err != nil {
 				t.Fatal(err)
@@ -163,8 +163,8 @@ func TestAppendRefusesWhatIsOutOfBounds(t *testing.T) {
 	isInvalid(t, app("a", eventstore.Exactly(-1), event("moved", 1)), "expected version")
 	isInvalid(t, app("a", eventstore.Any), "events")
 	isInvalid(t, app("a", eventstore.Any, make([]eventstore.NewEvent, eventstore.MaxEvents+1)...), "events")
-	for _, typ := range []string{"", "a b", "a.*", "#", ".a", "a.", "a..b", "a\n", strings.Repeat("x", 201)} {
-		isInvalid(t, app("a", eventstore.Any, event(typ, 1)), "event type")
+	for _, typ := range []string{"", "a b", "a.*", "#", ".a", "a.", "a..b", "a\n", strings.Repeat("x", 257)} {
+		isInvalid(t, app("a", eventstore.Any, event(typ, 1)), "Type")
 	}
 	isInvalid(t, app("a", eventstore.Any, eventstore.NewEvent{Type: "moved", Data: make(chan int)}), "value")
 	isInvalid(t, app("a", eventstore.Any, eventstore.NewEvent{Type: "moved", Header: leanmq.Header{":version": "7"}}), "header")

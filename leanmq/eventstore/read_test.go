@@ -1,6 +1,7 @@
 package eventstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -140,5 +141,41 @@ func TestReadingFromAPositionThatIsGone(t *testing.T) {
 		isInvalid(t, err, "version")
 		_, err = firstError(s.ReadType(t.Context(), "a..b", ""))
 		isInvalid(t, err, "type pattern")
+	})
+}
+
+// The log is a topic: groups read it as they read any other.
+func TestGroupsSubscribeToTheLog(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		s := eventstore.New(mq, "shop:orders")
+		a := mustAppend(t, s, "order-7", eventstore.NoEvents, event("order.created", 1), event("order.paid", 2))
+		got := make(chan string, 10)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- mq.Topic("shop:orders").Group("mail").Consume(ctx, leanmq.Typed(func(_ context.Context, n int, m *leanmq.Message) error {
+				got <- fmt.Sprint(m.ID, m.Type, m.Header[":aggregate"], m.Header[":version"], n)
+				return nil
+			}), leanmq.Types("*.paid"))
+		}()
+		if g, want := receive(t, "the event", got), fmt.Sprint(a.Positions[1], "order.paid", "order-7", "2", 2); g != want {
+			t.Errorf("%s, want %s", g, want)
+		}
+		stop()
+		if err := receive(t, "the end of Consume", ended); err != nil {
+			t.Error(err)
+		}
+		// What is published otherwise is in the log, and nobody's.
+		if _, err := mq.Topic("shop:orders").Publish(t.Context(), []byte("3"), leanmq.Type("order.seen")); err != nil {
+			t.Fatal(err)
+		}
+		if got := texts(t, s.ReadAll(t.Context(), a.Positions[1])); !slices.Equal(got, []string{"/0 order.seen 3"}) {
+			t.Error(got)
+		}
+		mustAppend(t, s, "order-7", eventstore.Exactly(2), event("order.closed", 3))
+		if got := texts(t, s.Read(t.Context(), "order-7", 0)); len(got) != 3 {
+			t.Error(got)
+		}
 	})
 }

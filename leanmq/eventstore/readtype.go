@@ -42,7 +42,7 @@ func (s *Store) types(ctx context.Context, pattern string) ([]string, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	if pattern == "" || len(pattern) > 200 || strings.Contains("."+pattern+".", "..") {
+	if pattern == "" || len(pattern) > 256 || strings.Contains("."+pattern+".", "..") {
 		return nil, invalid("type pattern", `%.40q is malformed: want words with dots between them, such as "order.*"`, pattern)
 	}
 	all, err := s.log.TypeNames(ctx)
@@ -55,23 +55,29 @@ func (s *Store) types(ctx context.Context, pattern string) ([]string, error) {
 	return all, nil
 }
 
-// matches reports whether the words of a type match those of a pattern.
+// matches reports whether the words of a type match those of a pattern. It goes back to
+// the last "#" only: what one before it could take in, that one can.
 func matches(pattern, words []string) bool {
-	for len(pattern) > 0 {
+	p, w := 0, 0
+	last, taken := -1, 0 // the last "#", and where what it does not take in begins
+	for w < len(words) {
 		switch {
-		case pattern[0] == "#":
-			for at := range len(words) + 1 {
-				if matches(pattern[1:], words[at:]) {
-					return true
-				}
-			}
-			return false
-		case len(words) == 0 || pattern[0] != "*" && pattern[0] != words[0]:
+		case p < len(pattern) && pattern[p] == "#":
+			last, taken = p, w
+			p++
+		case p < len(pattern) && (pattern[p] == "*" || pattern[p] == words[w]):
+			p, w = p+1, w+1
+		case last >= 0:
+			taken++
+			p, w = last+1, taken
+		default:
 			return false
 		}
-		pattern, words = pattern[1:], words[1:]
 	}
-	return len(words) == 0
+	for p < len(pattern) && pattern[p] == "#" {
+		p++
+	}
+	return p == len(pattern)
 }
 
 // merge puts the indexes of several types in the order of the log.

@@ -2,7 +2,7 @@
 -- none. Whatever can be refused is asked before the first write. The events come
 -- first, then the indexes: none of them ever points to nothing.
 -- KEYS  1 log, 2 index of the aggregate, 3 what is remembered of this append, 4 types,
---       5… indexes of the types among the events
+--       5 meta of the topic, 6… indexes of the types among the events
 -- ARGV  1 expected version (-1 = any), 2 ms to remember it, 3 events, then for each of
 --       them: which of KEYS indexes its type, its number of fields, and these. The
 --       fourth is its type; the eighth, its version, is filled in here
@@ -17,12 +17,14 @@ end
 local version = redis.call('LLEN', KEYS[2])
 if expected >= 0 and version ~= expected then return {'conflict', int(version)} end
 redis.call('XLEN', KEYS[1])
-redis.call('SCARD', KEYS[4])
+local new = redis.call('SCARD', KEYS[4]) == 0
+redis.call('HLEN', KEYS[5])
 local known, typed, names = {}, {}, {}
-for k = 5, #KEYS do
+for k = 6, #KEYS do
   known[k], typed[k] = redis.call('LLEN', KEYS[k]) > 0, {}
 end
 
+if new then redis.call('HSET', KEYS[5], 'events', '1') end -- it is not to be trimmed
 local ids, at = {}, 4
 for i = 1, events do
   local k, n = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
@@ -33,7 +35,7 @@ for i = 1, events do
   at = at + 2 + n
 end
 redis.call('RPUSH', KEYS[2], unpack(ids))
-for k = 5, #KEYS do
+for k = 6, #KEYS do
   if not known[k] then redis.call('SADD', KEYS[4], names[k]) end
   redis.call('RPUSH', KEYS[k], unpack(typed[k]))
 end
