@@ -108,8 +108,8 @@ func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 	}
 	const crashes = 8
 	total := int64(0)
-	for crash := 0; crash < crashes; {
-		for range 20 {
+	for range crashes {
+		for range 30 {
 			id, cents := fmt.Sprintf("account-%d", rand.IntN(5)), rand.IntN(1000)-300
 			mustAppend(t, s, id, eventstore.Exactly(int64(versions[id])), event("moved", cents))
 			balances[id] += cents
@@ -117,22 +117,19 @@ func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 			total++
 		}
 		// Whoever runs it is killed, in the middle of what there is.
-		owner := strings.Split(state(t, s, "balances").Owner, "-")
-		if len(owner) < 3 {
-			time.Sleep(5 * time.Millisecond)
-			continue
-		}
-		pid, _ := strconv.Atoi(owner[len(owner)-2])
-		w := workers[pid]
-		if w == nil { // killed before, and its lease is not over
-			time.Sleep(5 * time.Millisecond)
-			continue
-		}
+		var pid int
+		eventually(t, "somebody runs it who lives", func() bool {
+			owner := strings.Split(state(t, s, "balances").Owner, "-")
+			if len(owner) < 3 {
+				return false
+			}
+			pid, _ = strconv.Atoi(owner[len(owner)-2])
+			return workers[pid] != nil
+		})
 		time.Sleep(rand.N(30 * time.Millisecond)) // the moment is random, not waited for
-		_ = w.Process.Kill()
-		_ = w.Wait()
+		_ = workers[pid].Process.Kill()
+		_ = workers[pid].Wait()
 		delete(workers, pid)
-		crash++
 		begin()
 	}
 	caughtUp(t, s, "balances", total)
