@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/leanmq/leanmq/internal/store"
 )
 
 // ReadType returns the events of the log whose type matches the pattern, behind a
@@ -50,34 +52,9 @@ func (s *Store) types(ctx context.Context, pattern string) ([]string, error) {
 		return nil, err
 	}
 	words := strings.Split(pattern, ".")
-	all = slices.DeleteFunc(all, func(t string) bool { return !matches(words, strings.Split(t, ".")) })
+	all = slices.DeleteFunc(all, func(t string) bool { return !store.TypeMatches(words, strings.Split(t, ".")) })
 	slices.Sort(all)
 	return all, nil
-}
-
-// matches reports whether the words of a type match those of a pattern. It goes back to
-// the last "#" only: what one before it could take in, that one can.
-func matches(pattern, words []string) bool {
-	p, w := 0, 0
-	last, taken := -1, 0 // the last "#", and where what it does not take in begins
-	for w < len(words) {
-		switch {
-		case p < len(pattern) && pattern[p] == "#":
-			last, taken = p, w
-			p++
-		case p < len(pattern) && (pattern[p] == "*" || pattern[p] == words[w]):
-			p, w = p+1, w+1
-		case last >= 0:
-			taken++
-			p, w = last+1, taken
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == "#" {
-		p++
-	}
-	return p == len(pattern)
 }
 
 // merge puts the indexes of several types in the order of the log.
