@@ -118,7 +118,20 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 		p.goOn(ctx)
 	}
 	p.poke()
+	if before.Version != settings.Version {
+		p.nudge(ctx)
+	}
 	return nil
+}
+
+// nudge ends the wait of a taker for something new: its group may have been rewound.
+func (p *pool) nudge(ctx context.Context) {
+	p.mu.Lock()
+	t := p.taker
+	p.mu.Unlock()
+	if t != nil {
+		t.reader.Interrupt(ctx)
+	}
 }
 
 // addLevel makes the pool read a further level, if it does not yet.

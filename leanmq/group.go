@@ -78,9 +78,13 @@ func StartAt(p Position) ConsumeOption {
 	}
 }
 
-// groupConfig checks the options that are for groups of topics.
+// groupConfig checks the options that are for groups of topics. What is a group's own
+// and what is new take turns.
 func (q *Queue) groupConfig(c *consumeConfig) error {
 	switch {
+	case q.sq.Topic != "" && c.weights == [slots]int{}:
+		Weights(nil)(c)
+		return nil
 	case q.sq.Topic != "":
 		return nil
 	case c.start != nil:

@@ -51,6 +51,8 @@ func (q *Queue) levels(ctx context.Context) ([]*store.Queue, error) {
 		switch {
 		case level == 0:
 			out = append(out, q.sq)
+		case level == published && q.sq.Topic != "":
+			out = append(out, q.sq.OfTopic())
 		case slices.Contains(settings.Levels, level):
 			out = append(out, q.sq.Level(level))
 		}

@@ -25,6 +25,7 @@ import (
 // As in crash_test.go, with messages that have ordering keys.
 const (
 	orderWorkerEnv = "LEANMQ_ORDER_WORKER"
+	orderQueueEnv  = "LEANMQ_ORDER_QUEUE"
 	orderLease     = 2 * time.Second // a loaded machine must not let it lapse
 )
 
@@ -47,7 +48,7 @@ func orderWorker() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err = mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+	err = mq.Queue(os.Getenv(orderQueueEnv)).Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
 		write := func(what string) {
 			fmt.Fprintf(ledger, "%d %s %s %s\n", time.Now().UnixNano(), what, m.Header.Get("key"), m.Payload)
 		}
@@ -111,11 +112,38 @@ func orderEvents(t *testing.T, dir string) (events []orderEvent) {
 func TestKilledWorkersKeepTheOrder(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	ledger := t.TempDir()
 	q := open(t, server.URL()).Queue("jobs")
+	levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
+	keepTheOrder(t, server.URL(), q, func(key int, payload []byte, opts ...leanmq.SendOption) error {
+		_, err := q.Send(context.Background(), payload, append(opts, leanmq.Priority(levels[key%len(levels)]))...)
+		return err
+	})
+	nothingIsLeft(t, server.URL(), "jobs")
+}
+
+// As those of a queue do the consumers of a topic's group.
+func TestKilledWorkersOfAGroupKeepTheOrder(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	topic := open(t, server.URL()).Topic("s:jobs")
+	keepTheOrder(t, server.URL(), topic.Group("g").Queue(), func(_ int, payload []byte, opts ...leanmq.SendOption) error {
+		_, err := topic.Publish(context.Background(), payload, opts...)
+		return err
+	})
+	g := topicInfo(t, topic).Groups[0]
+	if g.Lag+g.InFlight+g.Scheduled+g.Blocked+g.Dead > 0 {
+		t.Errorf("left: %+v", g)
+	}
+}
+
+// keepTheOrder kills workers of q while messages with ordering keys are sent, and
+// checks that those with the same key are handled one after another.
+func keepTheOrder(t *testing.T, url string, q *leanmq.Queue, send func(key int, payload []byte, opts ...leanmq.SendOption) error) {
+	t.Helper()
+	ledger := t.TempDir()
 	start := func() *crashProcess {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), orderWorkerEnv+"="+server.URL(), crashLedgerEnv+"="+ledger)
+		cmd.Env = append(os.Environ(), orderWorkerEnv+"="+url, orderQueueEnv+"="+q.Name(), crashLedgerEnv+"="+ledger)
 		cmd.Stderr = os.Stderr
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
@@ -136,7 +164,6 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 	for range processes {
 		workers = append(workers, start())
 	}
-	levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
 	sent := 0
 	stop := make(chan struct{})
 	var sender sync.WaitGroup
@@ -149,9 +176,7 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 			}
 			for key := range keys {
 				name := fmt.Sprint("k", key)
-				_, err := q.Send(context.Background(), []byte(strconv.Itoa(sent)), leanmq.OrderingKey(name),
-					leanmq.WithHeader("key", name), leanmq.Priority(levels[key%len(levels)]))
-				if err != nil {
+				if err := send(key, []byte(strconv.Itoa(sent)), leanmq.OrderingKey(name), leanmq.WithHeader("key", name)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -236,6 +261,5 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 	if len(now) != keys || cut == 0 {
 		t.Errorf("%d keys, %d messages cut off: the test showed nothing", len(now), cut)
 	}
-	nothingIsLeft(t, server.URL(), "jobs")
 	t.Logf("%d messages, %d cut off, %d run again", keys*sent, cut, repeated)
 }

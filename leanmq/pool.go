@@ -62,6 +62,7 @@ type pool struct {
 	settings store.Control // what the queue's settings were when last looked at
 	taker    *taker        // fetches while the queue has limits or several levels
 	canceled cancellations
+	topic    *Topic // of the group that the queue belongs to, or nil
 }
 
 // source is the stream of one priority level of a pool's queue.
@@ -85,6 +86,9 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 		batches: batches{wake: make(chan struct{}, 1)},
 	}
 	p.sources = q.sources(p)
+	if q.sq.Topic != "" {
+		p.topic = q.c.Topic(q.sq.TopicName())
+	}
 	p.held.next, p.held.prev = &p.held, &p.held
 	return p
 }

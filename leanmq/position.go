@@ -3,9 +3,6 @@ package leanmq
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -36,26 +33,18 @@ func FromTime(t time.Time) Position {
 	if ms <= 0 {
 		return Position{}
 	}
-	return Position{after: fmt.Sprintf("%d-%d", ms-1, uint64(math.MaxUint64)), text: t.Format(time.RFC3339Nano)}
+	return Position{after: store.IDBefore(fmt.Sprintf("%d-0", ms)), text: t.Format(time.RFC3339Nano)}
 }
 
 // FromID is in front of the message with this id: one that [Topic.Publish] made, not
-// an [ID] of the caller's.
+// an [ID] of the caller's. Whether there is such a message does not matter.
 func FromID(id string) Position {
 	p := AfterID(id)
 	p.text = "message " + id
 	if p.err != nil {
 		return p
 	}
-	ms, seq := parseEntry(p.after)
-	switch {
-	case seq > 0:
-		p.after = fmt.Sprintf("%d-%d", ms, seq-1)
-	case ms > 0:
-		p.after = fmt.Sprintf("%d-%d", ms-1, uint64(math.MaxUint64))
-	default:
-		p.after = ""
-	}
+	p.after = store.IDBefore(p.after)
 	return p
 }
 
@@ -67,16 +56,29 @@ func AfterID(id string) Position {
 		p.err = invalid("Position", "%.40q is no message's place in a topic: it looks like 1700000000000-0", id)
 		return p
 	}
-	ms, seq := parseEntry(id)
-	p.after = fmt.Sprintf("%d-%d", ms, seq)
 	return p
 }
 
-func parseEntry(id string) (ms, seq uint64) {
-	a, b, _ := strings.Cut(id, "-")
-	ms, _ = strconv.ParseUint(a, 10, 64)
-	seq, _ = strconv.ParseUint(b, 10, 64)
-	return ms, seq
+// MarshalText writes the position so that UnmarshalText can read it: for those who
+// remember how far they have read (see [Topic.Read]).
+func (p Position) MarshalText() ([]byte, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	return []byte(p.start()), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (p *Position) UnmarshalText(text []byte) error {
+	switch s := string(text); s {
+	case "0-0":
+		*p = FromBeginning()
+	case "$":
+		*p = FromNow()
+	default:
+		*p = AfterID(s)
+	}
+	return p.err
 }
 
 // String says where it is, such as "message 1700000000000-0".

@@ -40,7 +40,12 @@ var (
 	controlScript = newScript("control")
 	takeScript    = newScript("take")
 
-	subscribeScript = newScript("subscribe")
+	subscribeScript   = newScript("subscribe")
+	seekScript        = newScript("seek")
+	topicScript       = newScript("topic")
+	countScript       = newScript("count")
+	trimScript        = newScript("trim")
+	deleteTopicScript = newScript("delete_topic")
 
 	cancelScript = newScript("cancel")
 	lapseScript  = newScript("lapse")

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -50,8 +51,8 @@ func (q *Queue) isTopic() bool { return q.Group != group }
 // topicMeta is the meta hash of the topic that the queue belongs to.
 func (q *Queue) topicMeta() string { return q.Topic + ":meta" }
 
-// topicName is the name of the topic that the queue belongs to.
-func (q *Queue) topicName() string {
+// TopicName is the name of the topic that the queue belongs to.
+func (q *Queue) TopicName() string {
 	topic, _, _ := cutGroup(q.Name)
 	keys, _ := q.s.keys.Topic(topic) // it has been one before
 	return keys.Name
@@ -62,7 +63,7 @@ func (q *Queue) topicName() string {
 // one that is there stays as it is. Safe to repeat.
 func (q *Queue) Subscribe(ctx context.Context, start string, patterns []string) (made bool, err error) {
 	cmd := subscribeScript.cmd(ctx, []string{q.Topic, q.topicMeta(), q.Meta}, q.Member, start, Pack(patterns...))
-	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Topics(), q.topicName())
+	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Topics(), q.TopicName())
 	if err := q.s.pipe.doAll(ctx, []redis.Cmder{cmd, list}); err != nil {
 		return false, classify(err)
 	}
@@ -104,4 +105,58 @@ func positionError(reply []any) error {
 // TopicNames returns the names of all topics, sorted.
 func (s *Store) TopicNames(ctx context.Context) ([]string, error) {
 	return s.names(ctx, s.keys.Topics())
+}
+
+// Seek moves the group to what comes after the entry start ("$": the last one). It
+// returns a *NoGroupError when there is no such group. Safe to repeat.
+func (q *Queue) Seek(ctx context.Context, start string) error {
+	reply, err := q.s.list(ctx, seekScript, []string{q.Topic, q.topicMeta(), q.Workers, q.Meta},
+		q.Member, start, q.s.keys.Notices(), q.Name)
+	if err != nil {
+		return err
+	}
+	if what, _ := reply[0].(string); what == "nogroup" {
+		return &NoGroupError{Groups: texts(reply[1:])}
+	}
+	return positionError(reply)
+}
+
+// NoGroupError says that a topic has no such group, but others.
+type NoGroupError struct{ Groups []string }
+
+func (e *NoGroupError) Error() string { return fmt.Sprintf("no such group: there are %q", e.Groups) }
+
+// Delete deletes the topic, unless it has groups, or messages and force is not set.
+func (t *Topic) Delete(ctx context.Context, force bool) (left int64, groups []string, err error) {
+	flag := "0"
+	if force {
+		flag = "1"
+	}
+	reply, err := t.s.list(ctx, deleteTopicScript, []string{t.Stream, t.Meta}, flag)
+	if err != nil {
+		return 0, nil, err
+	}
+	if left, groups = integer(reply[0]), texts(reply[1:]); left > 0 || len(groups) > 0 {
+		return left, groups, nil
+	}
+	if _, err := t.s.count(ctx, "SREM", t.s.keys.Topics(), t.Name); err != nil {
+		return 0, nil, err
+	}
+	t.Sends.listed.Store(0)
+	return 0, nil, nil
+}
+
+func texts(list []any) (out []string) {
+	for _, v := range list {
+		s, _ := v.(string)
+		out = append(out, s)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// DeleteGroup deletes a group that nothing but the topic knows of.
+func (t *Topic) DeleteGroup(ctx context.Context, name string) error {
+	_, err := t.s.count(ctx, "XGROUP", "DESTROY", t.Stream, name)
+	return err
 }

@@ -376,14 +376,43 @@ local function before(a, b)
   return as < bs
 end
 
+-- The entry id next to this one; ids that count beyond a number stay as they are.
+local function after(id)
+  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
+  if seq == '18446744073709551615' then return int(ms + 1) .. '-0' end
+  return #seq > 15 and id or ms .. '-' .. int(seq + 1)
+end
+
 -- What there is of a topic, for somebody who wants what comes after an entry that is
 -- not there any more, or not yet; nil if all is well. Everything is after 0-0.
-local function not_there(topic, meta, after)
+local function not_there(topic, meta, id)
   local first = redis.call('XRANGE', topic, '-', '+', 'COUNT', 1)[1]
   local last = redis.call('XREVRANGE', topic, '+', '-', 'COUNT', 1)[1]
-  local trimmed = redis.call('HGET', meta, 'trimmed')
+  local trimmed = redis.call('HGET', meta, 'trimmed') -- all before this
   first, last = first and first[1] or '', last and last[1] or ''
-  if after ~= '0-0' and trimmed and before(after, trimmed) then return {'gone', first, last} end
-  local newest = last ~= '' and last or trimmed or '0-0'
-  if before(newest, after) and before(int(now_ms()) .. '-0', after) then return {'ahead', first, last} end
+  if id ~= '0-0' and trimmed and before(after(id), trimmed) then return {'gone', first, last} end
+  if before(last ~= '' and last or trimmed or '0-0', id) and before(int(now_ms()) .. '-0', id) then
+    return {'ahead', first, last}
+  end
+end
+
+-- The groups of a topic: for each its name, the last entry delivered, the first one
+-- that it is not done with (everything before that is), how many are pending, how many
+-- of them were handed back, and what else XINFO says.
+local function groups_of(topic)
+  local found, groups = redis.pcall('XINFO', 'GROUPS', topic), {}
+  for _, g in ipairs(found.err and {} or found) do
+    local name, last = get(g, 'name'), get(g, 'last-delivered-id')
+    if not string.find(last, '-', 1, true) then last = last .. '-0' end -- miniredis
+    local pending = redis.call('XPENDING', topic, name)
+    local undone = after(last)
+    if pending[1] > 0 and before(pending[2], undone) then undone = pending[2] end
+    local released = 0
+    for _, owner in ipairs(pending[4] or {}) do
+      if owner[1] == 'released' then released = tonumber(owner[2]) end
+    end
+    groups[#groups + 1] =
+      {name = name, last = last, undone = undone, pending = pending[1], released = released, info = g}
+  end
+  return groups
 end
