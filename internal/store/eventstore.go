@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,6 +34,9 @@ const (
 
 // AnyVersion is what an append expects that takes every version.
 const AnyVersion = -1
+
+// ErrRetention refuses an append to a topic that has a retention.
+var ErrRetention = errors.New("the topic has a retention")
 
 // Append is what is to be appended to an aggregate.
 type Append struct {
@@ -83,6 +87,9 @@ func (l *Events) Append(ctx context.Context, a *Append) (Appended, error) {
 	}
 	if len(reply) < 2 {
 		return Appended{}, fmt.Errorf("%w: %v", errProtocol, reply)
+	}
+	if reply[0] == "retention" {
+		return Appended{}, ErrRetention
 	}
 	out := Appended{Conflict: reply[0] == "conflict", Repeated: reply[0] == "dup", Version: integer(reply[1])}
 	for _, id := range reply[2:] {

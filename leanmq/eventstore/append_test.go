@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/leanmq"
@@ -262,6 +263,43 @@ func TestAppendSurvivesAScriptFlush(t *testing.T) {
 				t.Fatal(err)
 			}
 			mustAppend(t, s, "a", eventstore.Exactly(v), event("moved", 1))
+		}
+	})
+}
+
+// Retention would take events away from their aggregates.
+func TestNoRetention(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		s, topic := eventstore.New(mq, "bank"), mq.Topic("bank")
+		age := leanmq.Retention{Length: 1}
+		set := func(r leanmq.Retention) error { return topic.SetRetention(t.Context(), r) }
+		if err := set(age); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Append(t.Context(), "a", eventstore.NoEvents, event("opened", 1))
+		isInvalid(t, err, "topic")
+		if err := set(leanmq.Retention{}); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, s, "a", eventstore.NoEvents, event("opened", 1), event("moved", 2))
+		for name, r := range map[string]leanmq.Retention{"length": age, "age": {Age: time.Hour}, "done": {UntilDone: true}} {
+			if err := set(r); !errors.Is(err, leanmq.ErrInvalid) || !strings.Contains(err.Error(), "event store") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		// Whoever sets it otherwise takes nothing away.
+		if err := rawClient(t, url).HSet(t.Context(), "leanmq:{bank}:bank:topic:meta", "length", 1, "age", 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := topic.Trim(t.Context()); n != 0 || err != nil {
+			t.Error(n, err)
+		}
+		if err := topic.ForceDelete(t.Context()); !errors.Is(err, leanmq.ErrInvalid) {
+			t.Error(err)
+		}
+		if got := texts(t, s.Read(t.Context(), "a", 0)); len(got) != 2 {
+			t.Error(got)
 		}
 	})
 }

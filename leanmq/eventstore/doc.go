@@ -30,7 +30,8 @@
 //
 // A store takes what is published to its topic otherwise for an event without an
 // aggregate: it is in the log, and in no index. Whatever takes events out of the log
-// breaks aggregates, so the topic of a store must have no retention. What is missing
+// breaks aggregates, so its topic has no retention and is not deleted: Append refuses a
+// topic that has one, and setting one for the topic of a store is refused. What is missing
 // nevertheless is an error that says so (ErrMissing, ErrPosition), and never passed over.
 //
 // # What is promised

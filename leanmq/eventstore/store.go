@@ -106,6 +106,9 @@ func (s *Store) wrap(op, what string, err error) error {
 	if errors.As(err, &name) {
 		err = invalid("event store", "%q %s", name.Name, name.Reason)
 	}
+	if errors.Is(err, store.ErrRetention) {
+		err = invalid("topic", "%q has a retention, which would take events away: set none (leanmq.Topic.SetRetention)", s.name)
+	}
 	if what != "" {
 		op += fmt.Sprintf(" %q", what)
 	}

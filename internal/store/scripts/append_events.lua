@@ -6,7 +6,8 @@
 -- ARGV  1 expected version (-1 = any), 2 ms to remember it, 3 events, then for each of
 --       them: which of KEYS indexes its type, its number of fields, and these. The
 --       fourth is its type; the eighth, its version, is filled in here
--- Returns {"ok" | "dup", version after it, ids…} | {"conflict", version}
+-- Returns {"ok" | "dup", version after it, ids…} | {"conflict", version} |
+-- {"retention", 0}: the topic has one, which would take events away
 local expected, events = tonumber(ARGV[1]), tonumber(ARGV[3])
 local first = redis.call('GET', KEYS[3])
 if first then
@@ -18,7 +19,8 @@ local version = redis.call('LLEN', KEYS[2])
 if expected >= 0 and version ~= expected then return {'conflict', int(version)} end
 redis.call('XLEN', KEYS[1])
 local new = redis.call('SCARD', KEYS[4]) == 0
-redis.call('HLEN', KEYS[5])
+local retention = redis.call('HMGET', KEYS[5], 'age', 'length', 'done')
+if retention[1] or retention[2] or retention[3] then return {'retention', '0'} end
 local known, typed, names = {}, {}, {}
 for k = 6, #KEYS do
   known[k], typed[k] = redis.call('LLEN', KEYS[k]) > 0, {}
