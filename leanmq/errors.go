@@ -118,6 +118,9 @@ func wrap(op, queue, id string, err error) error {
 	if errors.As(err, &url) {
 		err = &InvalidError{Field: "redis URL", Rule: "is not usable: " + url.Reason}
 	}
+	if errors.Is(err, store.ErrEventLog) {
+		err = &InvalidError{Field: "topic", Rule: "is the log of an event store, which needs all of its events"}
+	}
 	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnavailable) && errors.Is(err, ErrUnknown) {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -21,7 +21,9 @@ func decodeBody(r *Request, in any) error {
 		return NewProblem(http.StatusUnsupportedMediaType, "the content type is %.100q: send application/json", ct)
 	}
 	d := json.NewDecoder(bytes.NewReader(r.Body))
-	d.DisallowUnknownFields()
+	if !r.lenient {
+		d.DisallowUnknownFields()
+	}
 	err := d.Decode(in)
 	if err == nil {
 		if _, err = d.Token(); errors.Is(err, io.EOF) {

@@ -12,13 +12,14 @@ import (
 type Request struct {
 	// Message has the rest: ID, Attempt, Deliveries, SentAt, Deadline.
 	Message *leanmq.Message
-	Method  string // POST unless the sender chose another one
+	Method  string // POST unless the sender chose another one; "" of an event
 	Path    string // as sent, still percent-encoded
 	Query   string // as sent, without "?"
 	Pattern string // that matched
 	Body    []byte
 
-	values params
+	values  params
+	lenient bool // unknown fields in the body are ignored
 }
 
 // PathValue returns what the pattern's wildcard matched, decoded, or "".

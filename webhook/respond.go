@@ -17,6 +17,11 @@ func (rt *route) serve(ctx context.Context, m *leanmq.Message) error {
 	if err != nil {
 		return fail(m, err)
 	}
+	return rt.run(ctx, m, r)
+}
+
+// run calls the handler.
+func (rt *route) run(ctx context.Context, m *leanmq.Message, r *Request) error {
 	returned := false
 	defer func() {
 		if !returned { // it panics, which the queue takes for an error; its caller gets a problem

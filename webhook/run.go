@@ -10,7 +10,7 @@ import (
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-// Run registers the routes and handles messages until ctx ends; then it drains
+// Run registers the routes and handles messages and events until ctx ends; then it drains
 // as [leanmq.Queue.Consume] does. It returns nil after a clean drain. A pattern
 // that belongs to another service is a [*TakenError]. While Redis is away it
 // keeps trying. Run may be called once.
@@ -19,7 +19,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return fmt.Errorf("webhook: service %q is already running", s.name)
 	}
 	s.running = true
-	if len(s.routes) == 0 {
+	if len(s.routes)+len(s.feeds) == 0 {
 		return fmt.Errorf("webhook: service %q has no routes", s.name)
 	}
 	if err := checkServiceName(s.name); err != nil {
@@ -34,16 +34,24 @@ func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	errs := make([]error, len(s.routes))
-	for i, rt := range s.routes {
+	var consumers []func() error
+	for _, rt := range s.routes {
+		consumers = append(consumers, func() error { return s.consumeRoute(ctx, rt) })
+	}
+	for _, f := range s.feeds {
+		consumers = append(consumers, func() error { return f.consume(ctx, s) })
+	}
+	errs := make([]error, len(consumers))
+	for i, consume := range consumers {
 		wg.Go(func() {
-			errs[i] = s.consumeRoute(ctx, rt)
-			if errs[i] != nil {
+			if errs[i] = consume(); errs[i] != nil {
 				cancel()
 			}
 		})
 	}
-	wg.Go(func() { s.tend(ctx) })
+	if len(s.routes) > 0 {
+		wg.Go(func() { s.tend(ctx) })
+	}
 	wg.Wait()
 	return errors.Join(errs...)
 }

@@ -19,6 +19,7 @@ type Service struct {
 	consume []leanmq.ConsumeOption
 	bind    *binding
 	routes  []*route
+	feeds   []*feed
 	tree    tree[*route]
 	mws     []Middleware
 	ready   chan struct{}
@@ -68,6 +69,7 @@ type Router interface {
 	// Handle registers h for a pattern. It panics when the pattern is malformed
 	// or conflicts with another one.
 	Handle(pattern string, h Handler, opts ...RouteOption)
+	subscribe(pattern string, h Handler, opts []RouteOption)
 	binder() *binding
 }
 
@@ -79,6 +81,7 @@ type route struct {
 	status  int // of a response that has none
 	consume []leanmq.ConsumeOption
 	mws     []Middleware
+	group   string // of a subscription
 	where   string // the call that registered it
 }
 
@@ -121,6 +124,9 @@ func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []R
 	rt := &route{pattern: p, where: where}
 	for _, o := range opts {
 		o(rt)
+	}
+	if rt.group != "" {
+		panic(fmt.Sprintf("webhook: %s: pattern %q has InGroup, which is for Subscribe", where, pattern))
 	}
 	rt.handler = chain(h, append(append(append([]Middleware(nil), s.mws...), mws...), rt.mws...))
 	for _, old := range s.routes {

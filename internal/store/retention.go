@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 )
@@ -14,6 +15,9 @@ type Retention struct {
 	DropUnread bool
 }
 
+// ErrEventLog refuses what would take events away from an event store.
+var ErrEventLog = errors.New("the topic is the log of an event store, which needs all of its events")
+
 // SetRetention replaces the topic's retention.
 func (t *Topic) SetRetention(ctx context.Context, r Retention) error {
 	flag := func(set bool, value string) string {
@@ -21,6 +25,15 @@ func (t *Topic) SetRetention(ctx context.Context, r Retention) error {
 			return ""
 		}
 		return value
+	}
+	if r.Age > 0 || r.Length > 0 || r.UntilDone {
+		n, err := t.s.count(ctx, "HEXISTS", t.Meta, "events") // Trim looks, too
+		if err == nil && n > 0 {
+			err = ErrEventLog
+		}
+		if err != nil {
+			return err
+		}
 	}
 	_, err := t.s.eval(ctx, controlScript, []string{t.Meta}, t.Sends.Notices(), t.Name,
 		"age", flag(r.Age > 0, strconv.FormatInt(ceilMs(r.Age), 10)),

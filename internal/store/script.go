@@ -62,6 +62,14 @@ var (
 	rescheduleScript      = newScript("reschedule")
 	scheduleManyScript    = newScript("schedule_many")
 
+	appendEventsScript     = newScript("append_events")
+	seekEventScript        = newScript("seek_event")
+	saveSnapshotScript     = newScript("save_snapshot")
+	leadProjectionScript   = newScript("lead_projection")
+	holdProjectionScript   = newScript("hold_projection")
+	commitProjectionScript = newScript("commit_projection")
+	resetProjectionScript  = newScript("reset_projection")
+
 	allScripts []*script
 )
 

@@ -136,6 +136,9 @@ func (t *Topic) Delete(ctx context.Context, force bool) (left int64, groups []st
 	if err != nil {
 		return 0, nil, err
 	}
+	if integer(reply[0]) < 0 {
+		return 0, nil, ErrEventLog
+	}
 	if left, groups = integer(reply[0]), texts(reply[1:]); left > 0 || len(groups) > 0 {
 		return left, groups, nil
 	}

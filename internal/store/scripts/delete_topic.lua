@@ -2,7 +2,9 @@
 -- KEYS  1 topic, 2 its meta
 -- ARGV  1 "1" to delete it with messages in it
 -- Returns {number of messages that kept it from being deleted, name of each group that
--- did, …}: {0} = deleted.
+-- did, …}: {0} = deleted. {-1}: it is
+-- the log of an event store, whose indexes would point to nothing.
+if redis.call('HEXISTS', KEYS[2], 'events') == 1 and redis.call('XLEN', KEYS[1]) > 0 then return {-1} end
 local result = {0}
 for _, g in ipairs(groups_of(KEYS[1])) do result[#result + 1] = g.name end
 if ARGV[1] ~= '1' then result[1] = redis.call('XLEN', KEYS[1]) end

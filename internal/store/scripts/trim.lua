@@ -3,13 +3,13 @@
 -- Settings, in the topic's meta: age (ms): what is older goes; length: what is more
 -- goes; done: what every group is done with goes, if there are groups. What some group
 -- is not done with stays, unless drop is set: then it is counted for the group. All
--- before "trimmed" is gone.
+-- before "trimmed" is gone. Nothing goes where "events" is set: an event store needs all.
 -- KEYS  1 topic, 2 its meta, 3 what its groups' keys begin with
 -- ARGV  1 ms since the last look at least
 -- Returns {how many it took, 1 if there may be more to take, {group, how many it was
 -- not done with}, …}
-local s = redis.call('HMGET', KEYS[2], 'age', 'length', 'done', 'drop', 'looked')
-if not s[1] and not s[2] and not s[3] then return {0, 0} end
+local s = redis.call('HMGET', KEYS[2], 'age', 'length', 'done', 'drop', 'looked', 'events')
+if not s[1] and not s[2] and not s[3] or s[6] then return {0, 0} end
 local now = now_ms()
 if tonumber(s[5] or 0) > now - ARGV[1] and tonumber(s[5] or 0) <= now then return {0, 0} end
 settle_always(KEYS[2])

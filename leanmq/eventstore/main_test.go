@@ -1,0 +1,189 @@
+package eventstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+	"github.com/leanmq/leanmq/leanmq/eventstore"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		os.Exit(worker())
+	}
+	redistest.Main(m)
+}
+
+func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
+	t.Helper()
+	mq, err := leanmq.Open(t.Context(), url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mq.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return mq
+}
+
+// rawClient is somebody else's program.
+func rawClient(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	opts, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opts)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for begin := time.Now(); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("still not after 20 s: %s", what)
+		}
+	}
+}
+
+func receive[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatalf("still not after 20 s: %s", what)
+		panic("unreachable")
+	}
+}
+
+// event is one whose data is a number.
+func event(typ string, n int) eventstore.NewEvent { return eventstore.NewEvent{Type: typ, Data: n} }
+
+func mustAppend(t testing.TB, s *eventstore.Store, aggregate string, expected eventstore.Expected, events ...eventstore.NewEvent) eventstore.Appended {
+	t.Helper()
+	a, err := s.Append(t.Context(), aggregate, expected, events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// texts are "aggregate/version type data" of events.
+func texts(t testing.TB, events iter.Seq2[*eventstore.Event, error]) []string {
+	t.Helper()
+	out := []string{}
+	for ev, err := range events {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, text(ev))
+	}
+	return out
+}
+
+func text(ev *eventstore.Event) string {
+	return fmt.Sprintf("%s/%d %s %s", ev.Aggregate, ev.Version, ev.Type, ev.Data())
+}
+
+// firstError is what an iterator ends with, and how many events came before it.
+func firstError(events iter.Seq2[*eventstore.Event, error]) (n int, err error) {
+	for _, err := range events {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func isInvalid(t testing.TB, err error, field string) {
+	t.Helper()
+	var bad *leanmq.InvalidError
+	if !errors.Is(err, leanmq.ErrInvalid) || !errors.As(err, &bad) || bad.Field != field {
+		t.Errorf("got %v, want an InvalidError of %s", err, field)
+	}
+}
+
+// running is a Project that runs.
+type running struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	result chan error
+	once   sync.Once
+	err    error
+}
+
+// project starts a Project that ends with the test, if stop does not end it before.
+func project(t testing.TB, s *eventstore.Store, name string, h eventstore.Handler, opts ...eventstore.ProjectOption) *running {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{t: t, cancel: cancel, result: make(chan error, 1)}
+	go func() { r.result <- s.Project(ctx, name, h, opts...) }()
+	t.Cleanup(func() { _ = r.stop() })
+	return r
+}
+
+func (r *running) stop() error {
+	r.t.Helper()
+	r.cancel()
+	return r.wait()
+}
+
+func (r *running) wait() error {
+	r.t.Helper()
+	r.once.Do(func() {
+		select {
+		case r.err = <-r.result:
+		case <-time.After(60 * time.Second):
+			r.t.Error("Project does not return")
+		}
+	})
+	return r.err
+}
+
+// record notes what a handler is given.
+type record struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (r *record) done(_ context.Context, ev *eventstore.Event, _ *eventstore.Commit) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, text(ev))
+	return nil
+}
+
+func (r *record) list() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string{}, r.all...)
+}
+
+func state(t testing.TB, s *eventstore.Store, name string) eventstore.Projection {
+	t.Helper()
+	p, err := s.Projection(context.Background(), name)
+	if err != nil && !errors.Is(err, leanmq.ErrNotFound) {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// caughtUp waits until a projection has committed n events.
+func caughtUp(t testing.TB, s *eventstore.Store, name string, n int64) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s has handled %d events", name, n), func() bool { return state(t, s, name).Handled == n })
+}
