@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -37,10 +36,12 @@ func (l *Events) OfType(ctx context.Context, typ string, from int64, n int) ([]s
 
 // SeekType is the offset, in the index of a type, of the first event behind a position.
 func (l *Events) SeekType(ctx context.Context, typ, position string) (int64, error) {
-	ms, seq, _ := strings.Cut(position, "-")
-	v, err := l.s.eval(ctx, seekEventScript, []string{l.Type(typ)}, ms, seq)
+	v, err := l.s.eval(ctx, seekEventScript, []string{l.Type(typ)}, position)
 	return integer(v), err
 }
+
+// Before reports whether a position comes before another one.
+func Before(a, b string) bool { return before(a, b) }
 
 // TypeNames are the types of event that the log has, in no order.
 func (l *Events) TypeNames(ctx context.Context) ([]string, error) {

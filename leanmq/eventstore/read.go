@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strconv"
-	"strings"
 
 	"github.com/leanmq/leanmq/internal/store"
 )
@@ -99,14 +97,8 @@ func (s *Store) checkPosition(p string) error {
 	if s.err != nil {
 		return s.err
 	}
-	if p == "" {
-		return nil
-	}
-	ms, seq, _ := strings.Cut(p, "-")
-	for _, n := range []string{ms, seq} {
-		if _, err := strconv.ParseUint(n, 10, 64); err != nil {
-			return invalid("position", `%.40q is malformed: want that of an event, such as "1732221234567-0", or ""`, p)
-		}
+	if p != "" && !store.IsEntryID(p) {
+		return invalid("position", `%.40q is malformed: want that of an event, such as "1732221234567-0", or ""`, p)
 	}
 	return nil
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/leanmq/leanmq/internal/redistest"
@@ -178,4 +181,43 @@ func TestGroupsSubscribeToTheLog(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// However long the log is, who reads it holds a page of it.
+func TestReplayHoldsOnePage(t *testing.T) {
+	t.Parallel()
+	s := eventstore.New(open(t, redistest.Server(t).URL()), "bank")
+	const appends, each = 100, eventstore.MaxEvents
+	data := strings.Repeat("x", 200)
+	for range appends {
+		events := make([]eventstore.NewEvent, each)
+		for i := range events {
+			events[i] = eventstore.NewEvent{Type: "moved", Data: data}
+		}
+		mustAppend(t, s, "a", eventstore.Any, events...)
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	for name, events := range map[string]iter.Seq2[*eventstore.Event, error]{
+		"all": s.ReadAll(t.Context(), ""), "aggregate": s.Read(t.Context(), "a", 0), "type": s.ReadType(t.Context(), "#", ""),
+	} {
+		before, n := heap(), 0
+		for _, err := range events {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n%20_000 == 0 {
+				if more := heap() - before; more > 8<<20 {
+					t.Errorf("%s: %d MB after %d events", name, more>>20, n)
+				}
+			}
+		}
+		if n != appends*each {
+			t.Errorf("%s: %d events", name, n)
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -100,7 +99,7 @@ func (m *merge) next(ctx context.Context, n int) (ids []string, err error) {
 			if err := m.fill(ctx, t); err != nil {
 				return nil, err
 			}
-			if len(t.ids) > 0 && (first == nil || before(t.ids[0], first.ids[0])) {
+			if len(t.ids) > 0 && (first == nil || store.Before(t.ids[0], first.ids[0])) {
 				first = t
 			}
 		}
@@ -122,18 +121,4 @@ func (m *merge) fill(ctx context.Context, t *typeIndex) (err error) {
 	t.at += int64(len(t.ids))
 	t.done = len(t.ids) < page
 	return nil
-}
-
-// before reports whether a position comes before another one.
-func before(a, b string) bool {
-	ams, aseq := split(a)
-	bms, bseq := split(b)
-	return ams < bms || ams == bms && aseq < bseq
-}
-
-func split(position string) (ms, seq uint64) {
-	a, b, _ := strings.Cut(position, "-")
-	ms, _ = strconv.ParseUint(a, 10, 64)
-	seq, _ = strconv.ParseUint(b, 10, 64)
-	return ms, seq
 }
