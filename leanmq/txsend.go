@@ -29,9 +29,14 @@ type TxSend struct {
 // [SendMiddleware] sees all messages of the transaction together when it is committed,
 // and has to pass all of them on, or none.
 func (tx *Tx) Send(q *Queue, payload []byte, opts ...SendOption) *TxSend {
+	if len(opts) == 0 {
+		return tx.send(q, payload, &noOptions, nil)
+	}
 	c, err := newSendConfig(opts)
 	return tx.send(q, payload, &c, err)
 }
+
+var noOptions sendConfig
 
 // SendMany is Send for several messages with the same options, as [Queue.SendMany]
 // allows them.

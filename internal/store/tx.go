@@ -292,6 +292,8 @@ func (t *Tx) guard() string {
 	return guard(t.places[0].key)
 }
 
+var boxedAdd any = txAdd // once: most records are one
+
 func newTxCmd(ctx context.Context, records []txRecord, guard string) *redis.Cmd {
 	nkeys, nargs := 1, 0
 	for i := range records {
@@ -305,7 +307,11 @@ func newTxCmd(ctx context.Context, records []txRecord, guard string) *redis.Cmd 
 	all = append(all, guard)
 	for i := range records {
 		r := &records[i]
-		all = append(append(all, r.kind, len(r.keys), len(r.args)), r.args...)
+		kind := boxedAdd
+		if r.kind != txAdd {
+			kind = r.kind
+		}
+		all = append(append(all, kind, len(r.keys), len(r.args)), r.args...)
 	}
 	return redis.NewCmd(ctx, all...)
 }

@@ -49,7 +49,6 @@ func newTxScript(kinds ...string) txScript {
 		fmt.Fprintf(&src, "kinds['%s'] = function(KEYS, ARGV)\n%s\nend\n", kind, readScript(kind))
 	}
 	src.WriteString(readScript("tx"))
-	kinds = append(kinds, txAdd)
 	return txScript{newScriptOf("tx", src.String()), " " + strings.Join(kinds, " ") + " "}
 }
 
@@ -57,6 +56,9 @@ func newTxScript(kinds ...string) txScript {
 func txScriptFor(records []txRecord) *script {
 	smallest := 0
 	for i := range records {
+		if records[i].kind == txAdd {
+			continue // all know it
+		}
 		for !strings.Contains(txScripts[smallest].kinds, " "+records[i].kind+" ") {
 			smallest++ // the last one knows all
 		}

@@ -37,8 +37,8 @@ func TestDrainKnowsWhatTransactionsSettle(t *testing.T) {
 		return err
 	})
 	same(t, got,
-		"in done: done", "in retry: retry in 1h0m0s: later", "in reject: dead (rejected): no",
-		"in failed: dead (rejected): command failed")
+		`in "done": done`, `in "retry": retry in 1h0m0s: later`, `in "reject": dead (rejected): no`,
+		`in "failed": dead (rejected): command failed`)
 	env.RequireSent(out, "done", "retry", "reject")
 	env.RequireSent(in, "retry")
 }
