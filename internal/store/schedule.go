@@ -14,6 +14,7 @@ import (
 type Promoted struct {
 	Next    time.Duration // until its next message is due; negative when it has none
 	Control int64         // version of its settings
+	Moved   int           // messages that were due
 }
 
 // Promote is PromoteDue for queues without periodic jobs: it leaves their ticks
@@ -50,12 +51,12 @@ func (s *Store) PromoteDue(ctx context.Context, queues []*Queue, most int) ([]Pr
 		if err != nil {
 			return nil, nil, classify(err)
 		}
-		if len(reply) != 2*len(call.at) {
+		if len(reply) != 3*len(call.at) {
 			return nil, nil, fmt.Errorf("%w: promote returned %v", errProtocol, reply)
 		}
 		for i, at := range call.at {
 			var due []Tick
-			if stand[at], due, err = promoted(queues[at], reply[2*i], reply[2*i+1]); err != nil {
+			if stand[at], due, err = promoted(queues[at], reply[3*i:3*i+3]); err != nil {
 				return nil, nil, err
 			}
 			ticks = append(ticks, due...)
@@ -87,8 +88,8 @@ func (s *Store) promoteCalls(queues []*Queue) []promoteCall {
 }
 
 // promoted reads what promote.lua returns of one queue.
-func promoted(q *Queue, v, version any) (Promoted, []Tick, error) {
-	var ticks []Tick
+func promoted(q *Queue, reply []any) (Promoted, []Tick, error) {
+	v, ticks := reply[0], []Tick(nil)
 	if list, ok := v.([]any); ok && len(list) >= 2 {
 		for _, t := range list[2:] {
 			tick, err := newTick(q, integer(list[1]), t)
@@ -99,7 +100,7 @@ func promoted(q *Queue, v, version any) (Promoted, []Tick, error) {
 		}
 		v = list[0]
 	}
-	return Promoted{waitOf(integer(v)), integer(version)}, ticks, nil
+	return Promoted{waitOf(integer(v)), integer(reply[1]), int(integer(reply[2]))}, ticks, nil
 }
 
 // waitOf is a time in ms that may be further away than a Duration reaches.
@@ -209,6 +210,6 @@ func (q *Queue) CancelScheduled(ctx context.Context, id string) (found bool, err
 // whether there was one. Safe to repeat.
 func (q *Queue) Reschedule(ctx context.Context, id string, due time.Time) (found bool, err error) {
 	v, err := q.s.eval(ctx, rescheduleScript, []string{q.Delayed, q.Bodies},
-		q.s.keys.Notices(), q.Name, id, dueMs(due))
+		q.Notices(), q.Name, id, dueMs(due))
 	return integer(v) == 1, err
 }
