@@ -168,7 +168,9 @@ func (c *Client) Store() *store.Store { return c.s }
 // OnNotice is for the packages of this module: it calls each for every notice
 // between processes until stop is called; "" means that some may have been
 // missed.
-func (c *Client) OnNotice(each func(notice string)) (stop func()) { return c.notices.add(c.s.Notices(), each) }
+func (c *Client) OnNotice(each func(notice string)) (stop func()) {
+	return c.notices.add(c.s.Notices(), each)
+}
 
 // Shared is for the packages of this module: it returns what make made for key at
 // the first call, so that cheap handles can share one cache.
