@@ -4,7 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME    ?= 30s
 
-.PHONY: help test race lint fuzz bench demo
+.PHONY: help test race lint fuzz bench demo cluster
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,3 +34,6 @@ bench: ## the benchmarks; compare with the Floor ones of the same run
 
 demo: ## the example, on the embedded store
 	go run ./examples/apigateway
+
+cluster: ## a Redis Cluster to play with: prints its URL, Ctrl-C ends it
+	@go run ./internal/redistest/cmd/cluster

@@ -44,6 +44,7 @@ func (s *server) text(args ...any) (text string, err error) {
 
 func (s *server) slots() (slots []redis.ClusterSlot, err error) {
 	err = s.with(func(ctx context.Context, c *redis.Client) (err error) {
+		//lint:ignore SA1019 as in internal/store
 		slots, err = c.ClusterSlots(ctx).Result()
 		return err
 	})

@@ -322,14 +322,13 @@ func (c *cluster) redirect(ctx context.Context, e, next *errand, err error) bool
 	}
 	to := next.to
 	if addr, ok := redis.IsMovedError(err); ok {
-		to, err = c.moved(e.slot, reachable(addr, e.to.addr))
+		to = c.moved(e.slot, reachable(addr, e.to.addr))
 	} else if addr, ok := redis.IsAskError(err); ok {
 		next.ask = true
-		to, err = c.node(reachable(addr, e.to.addr))
-	} else if redis.IsTryAgainError(err) || notSent(err) {
-		lost := notSent(err)
+		to, _ = c.node(reachable(addr, e.to.addr)) // nil: closed
+	} else if lost := notSent(err); lost || redis.IsTryAgainError(err) {
 		if to == nil {
-			to, err = c.at(ctx, e.slot)
+			to, _ = c.at(ctx, e.slot) // nil: nobody has it now
 		}
 		if lost && to == e.to {
 			return false
@@ -341,17 +340,15 @@ func (c *cluster) redirect(ctx context.Context, e, next *errand, err error) bool
 	return to != nil
 }
 
-func isWait(cmd redis.Cmder) bool { return cmd.Args()[0] == "WAIT" }
-
-// moved notes a slot's new owner.
-func (c *cluster) moved(slot int, addr string) (*node, error) {
+// moved notes a slot's new owner and returns it, or nil after close.
+func (c *cluster) moved(slot int, addr string) *node {
 	n, err := c.node(addr)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	n.suspect.Store(false)
 	c.owner[slot].Store(n)
-	return n, nil
+	return n
 }
 
 // close ends the connections, once the commands under way are done.

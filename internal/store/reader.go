@@ -166,8 +166,7 @@ func (c *cluster) moves(ctx context.Context, n *node, key string, err error) boo
 		err = probe.Err()
 	}
 	if addr, ok := redis.IsMovedError(err); ok {
-		_, err := c.moved(Slot(key), reachable(addr, n.addr))
-		return err == nil
+		return c.moved(Slot(key), reachable(addr, n.addr)) != nil
 	}
 	if _, ask := redis.IsAskError(err); ask || redis.IsTryAgainError(err) {
 		sleep(ctx, movePoll)

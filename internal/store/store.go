@@ -58,7 +58,7 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 	s.release = release
 	if err := s.knock(ctx); err != nil {
 		_ = s.Close()
-		return nil, s.notCluster(classify(err))
+		return nil, classify(err)
 	}
 	return s, nil
 }
@@ -83,29 +83,25 @@ func New(client redis.UniversalClient, prefix string) (*Store, error) {
 	return s, nil
 }
 
-// knock is a Ping that ctx ends on its way, so that Close does not wait for it.
+// knock is a Ping that ctx ends on its way, so that Close does not wait for it. It
+// also finds out that a server is not what the URL says.
 func (s *Store) knock(ctx context.Context) error {
-	rdb := s.rdb
-	if s.cluster != nil {
-		n, err := s.cluster.at(ctx, s.cluster.home)
-		if err != nil {
-			return err
+	if s.cluster == nil {
+		// What cannot be asked (by who must not, or miniredis) need not be known.
+		info, _ := s.rdb.Info(ctx, "cluster").Result()
+		if strings.Contains(info, "cluster_enabled:1") {
+			return &URLError{Reason: "the server belongs to a Redis Cluster: write redis+cluster:// instead of redis://"}
 		}
-		rdb = n.rdb
+		return s.rdb.Exists(ctx, s.keys.Queues()).Err()
 	}
-	return rdb.Exists(ctx, s.keys.Queues()).Err()
-}
-
-// notCluster explains the error of a first command, if a server is not what the URL
-// says.
-func (s *Store) notCluster(err error) error {
-	switch {
-	case strings.Contains(err.Error(), "cluster support disabled"):
+	n, err := s.cluster.at(ctx, s.cluster.home)
+	if err != nil && strings.Contains(err.Error(), "cluster support disabled") {
 		return &URLError{Reason: "the server is no Redis Cluster: write redis:// instead of redis+cluster://"}
-	case s.cluster == nil && redis.HasErrorPrefix(err, "MOVED"):
-		return &URLError{Reason: "the server belongs to a Redis Cluster: write redis+cluster:// instead of redis://"}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return n.rdb.Exists(ctx, s.keys.Queues()).Err()
 }
 
 // quiet silences go-redis' own logger, which writes a line to stderr for every

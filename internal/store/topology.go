@@ -87,6 +87,7 @@ func (c *cluster) ask(ctx context.Context, addr string) ([]redis.ClusterSlot, er
 	opts.ReadTimeout = askTimeout
 	rdb := redis.NewClient(&opts)
 	defer func() { _ = rdb.Close() }()
+	//lint:ignore SA1019 Redis 7.0 and Valkey have it, and it is one reply of one shape in both
 	return rdb.ClusterSlots(ctx).Result()
 }
 

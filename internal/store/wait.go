@@ -120,3 +120,5 @@ func (q *Queue) deliver(ctx context.Context, cmds []redis.Cmder, list redis.Cmde
 	}
 	return made.missing(w), nil
 }
+
+func isWait(cmd redis.Cmder) bool { return cmd.Args()[0] == "WAIT" }
