@@ -26,7 +26,7 @@ func BenchmarkPublish(b *testing.B) {
 		q := open(b, redistest.Server(b).URL()).Queue("q")
 		run(b, func() error { _, err := q.Send(b.Context(), payload); return err })
 	})
-	for _, groups := range []int{0, 10} {
+	for _, groups := range []int{10, 0} {
 		b.Run(fmt.Sprintf("groups=%d", groups), func(b *testing.B) {
 			topic := open(b, redistest.Server(b).URL()).Topic("t")
 			for i := range groups {
