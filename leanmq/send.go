@@ -51,19 +51,24 @@ func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendT
 		return "", q.wrap("send", e.ID, err)
 	}
 	q.c.sealEnvelope(ctx, &e)
-	terms.Limit = q.maxLen
-	if q.scoped && terms.Window > 0 {
-		terms.Scope = e.Target
-	}
-	if q.parks {
-		store.Park(&e, &terms)
-	}
+	q.bind(&e, &terms)
 	if terms == (store.SendTerms{}) {
 		id, err := q.sq.Send(ctx, &e)
 		return id, q.wrap("send", e.ID, err)
 	}
 	r := q.sq.SendIf(ctx, []store.Envelope{e}, terms)[0]
 	return r.ID, q.wrap("send", e.ID, sendError(r))
+}
+
+// bind adds what the queue's handle says about its messages.
+func (q *Queue) bind(e *store.Envelope, terms *store.SendTerms) {
+	terms.Limit = q.maxLen
+	if q.scoped && terms.Window > 0 {
+		terms.Scope = e.Target
+	}
+	if q.parks {
+		store.Park(e, terms)
+	}
 }
 
 func sendError(r store.SendResult) error {
