@@ -98,10 +98,9 @@ func (t table) lock() string {
 	set_config('lock_timeout', '%d', true)`, idleLimit.Milliseconds(), rowLockLimit.Milliseconds()))
 }
 
-const (
-	idleLimit    = 30 * time.Second
-	rowLockLimit = 5 * time.Second
-)
+const rowLockLimit = 5 * time.Second
+
+var idleLimit = 30 * time.Second // tests shorten it
 
 // read takes the next batch, in order: $1 is a list of queues to leave alone, $2 the
 // number of rows, $3 the bytes of payload after which no further row is taken. Rows
