@@ -23,12 +23,10 @@ var step = func(string) error { return nil }
 // again, and Redis knows those that it has.
 func (r *relay) batch(ctx context.Context) (t turn, err error) {
 	// Until something may have been sent, ctx ends it; from then on it is finished.
-	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchLimit)
 	defer cancel()
 	interruptible := context.AfterFunc(ctx, cancel)
 	defer interruptible()
-	limit := time.AfterFunc(batchLimit, cancel)
-	defer limit.Stop()
 
 	tx, err := r.db.BeginTx(own, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {

@@ -48,16 +48,18 @@ func TestFailureAtEveryStep(t *testing.T) {
 					return errors.New("as the test wants it")
 				})
 				var want []string
-				for i := range 20 {
+				for i := range 25 {
 					want = append(want, fmt.Sprint(i))
 					var opts []leanmq.SendOption
-					switch i % 4 {
+					switch i % 5 {
 					case 1:
 						opts = append(opts, leanmq.OrderingKey("k"))
 					case 2:
 						opts = append(opts, leanmq.Unique(fmt.Sprint(i)), leanmq.Priority(leanmq.High))
 					case 3:
 						opts = append(opts, leanmq.ID(fmt.Sprint("id", i)), leanmq.Dedupe(time.Millisecond))
+					case 4:
+						opts = append(opts, leanmq.Delay(time.Millisecond))
 					}
 					add(t, box, db, "q", want[i], opts...)
 				}

