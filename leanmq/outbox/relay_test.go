@@ -22,6 +22,18 @@ import (
 func TestSeveralRelays(t *testing.T) {
 	forEachStore(t, func(t *testing.T, mq *leanmq.Client, db *sql.DB) {
 		box := create(t, db)
+		var atIt atomic.Int32
+		onStep(t, func(step string) error {
+			switch step {
+			case "read":
+				if n := atIt.Add(1); n != 1 {
+					t.Errorf("%d relays at once have a batch", n)
+				}
+			case "settled":
+				atIt.Add(-1)
+			}
+			return nil
+		})
 		for range 3 {
 			start(t, box, db, mq, outbox.Batch(5))
 		}
