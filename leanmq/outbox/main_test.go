@@ -1,9 +1,11 @@
 package outbox_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"os"
 	"sync"
 	"testing"
@@ -174,16 +176,26 @@ func stuck(t testing.TB, box *outbox.Box, db outbox.DB) (all []*outbox.Stuck) {
 	return all
 }
 
+// seen is what a handler saw of a message: the message itself is the handler's only
+// until it returns.
+type seen struct {
+	ID, Target       string
+	Payload          []byte
+	Header           leanmq.Header
+	Attempt          int
+	SentAt, Deadline time.Time
+}
+
 // take consumes n messages, one at a time, and returns them.
-func take(t testing.TB, q *leanmq.Queue, n int) (all []leanmq.Message) {
+func take(t testing.TB, q *leanmq.Queue, n int) (all []seen) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	out := make(chan leanmq.Message)
+	out := make(chan seen)
 	result := make(chan error, 1)
 	go func() {
 		result <- q.Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
-			out <- *m
+			out <- seen{m.ID, m.Target, bytes.Clone(m.Payload), maps.Clone(m.Header), m.Attempt, m.SentAt, m.Deadline}
 			return nil
 		}, leanmq.Concurrency(1))
 	}()
@@ -209,7 +221,7 @@ func take(t testing.TB, q *leanmq.Queue, n int) (all []leanmq.Message) {
 	}
 }
 
-func texts(ms []leanmq.Message) (out []string) {
+func texts(ms []seen) (out []string) {
 	for _, m := range ms {
 		out = append(out, string(m.Payload))
 	}

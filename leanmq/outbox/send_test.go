@@ -89,7 +89,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("the id is %q", id)
 		}
 		moved(t, box, db)
-		show := func(m leanmq.Message) string {
+		show := func(m seen) string {
 			return fmt.Sprintf("%s %q %v %q %d %v", m.ID, m.Payload, m.Header, m.Target, m.Attempt,
 				m.Deadline.Sub(m.SentAt).Round(time.Minute))
 		}
