@@ -58,11 +58,11 @@ func TestCoreDoesNotLinkTheEmbeddedStore(t *testing.T) {
 // nothing but the core and its embedded store.
 func TestOnlyTestsLinkWhatIsForTests(t *testing.T) {
 	for _, pkg := range golist(t, module+"...") {
-		testing := strings.HasSuffix(pkg, "/leanmqtest") || strings.HasSuffix(pkg, "/redistest")
+		testing := strings.HasSuffix(pkg, "/leanmqtest") || strings.HasSuffix(pkg, "/redistest") || strings.HasSuffix(pkg, "/pgtest")
 		for _, path := range golist(t, "-deps", pkg) {
 			switch {
 			case pkg == path:
-			case strings.HasSuffix(path, "/leanmqtest") || strings.HasSuffix(path, "/redistest") || path == "testing" && !testing:
+			case strings.HasSuffix(path, "/leanmqtest") || strings.HasSuffix(path, "/redistest") || strings.HasSuffix(path, "/pgtest") || path == "testing" && !testing:
 				t.Errorf("%s links %s", pkg, path)
 			}
 		}

@@ -62,6 +62,11 @@ func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendT
 // prepare makes of a message and its terms what the store takes.
 func (q *Queue) prepare(ctx context.Context, e *store.Envelope, terms *store.SendTerms) {
 	q.c.sealEnvelope(ctx, e)
+	q.bind(e, terms)
+}
+
+// bind adds what the queue's handle says about its messages.
+func (q *Queue) bind(e *store.Envelope, terms *store.SendTerms) {
 	terms.Limit = q.maxLen
 	if q.scoped && terms.Window > 0 {
 		terms.Scope = e.Target

@@ -31,6 +31,7 @@ func newSending(chain SendFunc, h *hooks) *sending {
 type sendCall struct {
 	q     *Queue
 	terms store.SendTerms
+	each  []store.SendTerms // of SendStored: terms of its own for each message
 	many  bool
 	tx    *Tx   // it is part of
 	err   error // what passOn returned last
@@ -55,7 +56,7 @@ func (m *Outgoing) wrap(err error) error {
 		return err
 	}
 	op, id := "send", m.given.ID
-	if m.call.many {
+	if m.call.many && m.call.each == nil {
 		id = fmt.Sprintf("#%d", m.index)
 	}
 	if m.call.tx != nil {
@@ -186,7 +187,7 @@ func (c *sendCall) pass(ctx context.Context, ms []*Outgoing) error {
 	switch {
 	case len(es) == 0:
 	case c.many:
-		ids, failed := c.q.sendAllNow(ctx, es, c.terms)
+		ids, failed := c.sendAll(ctx, es, left)
 		for i := range left {
 			var err error
 			if failed != nil {

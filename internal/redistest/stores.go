@@ -133,9 +133,9 @@ func ownURL(t *testing.T, name string) string {
 	}
 }
 
-// Main is the body of a TestMain: it runs the tests, stops the shared server,
+// Main is the body of a TestMain: it runs the tests (m is a *testing.M), stops the shared server,
 // fails if goroutines are left, and exits.
-func Main(m *testing.M, leakOptions ...goleak.Option) {
+func Main(m interface{ Run() int }, leakOptions ...goleak.Option) {
 	shared.mu.Lock()
 	shared.main = true
 	shared.mu.Unlock()

@@ -143,6 +143,10 @@ type SendTerms struct {
 	Scope  string        // what the id is unique within, if not the queue
 	Unique time.Duration // refuse a second message with the same UniqueFor for so long
 	For    string        // a unique key that holds for a time
+	// Once is a name, unique in the queue, that this one send is known by for
+	// OnceFor: repeated in that time it is a duplicate, whatever its id.
+	Once    string
+	OnceFor time.Duration
 	// Token is unique: the id of a message that needs one, and what names a delayed
 	// one whose id is taken.
 	Token string
@@ -216,9 +220,15 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	simple := t.now() && e.Level == 0
 	// Who reads a topic keeps the order of those with an ordering key.
 	inOrder := e.OrderKey != "" && !q.topic
-	if simple && t.Window > 0 && t.Unique <= 0 && !inOrder && e.UniqueKey == "" {
-		keys := []string{q.Base, q.dedupeWithin(t.Scope, e.ID)}
-		return dedupeScript.cmd(ctx, keys, e.appendFields(append(args, t.Window.Milliseconds()))...)
+	if simple && t.Unique <= 0 && !inOrder && e.UniqueKey == "" && e.ID != "" {
+		switch {
+		case t.Window > 0 && t.Once == "":
+			keys := []string{q.Base, q.dedupeWithin(t.Scope, e.ID)}
+			return dedupeScript.cmd(ctx, keys, e.appendFields(append(args, t.Window.Milliseconds()))...)
+		case t.Window <= 0 && t.Once != "":
+			keys := []string{q.Base, q.Dedupe(t.Once)}
+			return dedupeScript.cmd(ctx, keys, e.appendFields(append(args, t.OnceFor.Milliseconds()))...)
+		}
 	}
 	sc, keys := sendScript, q.scope()
 	if simple {
@@ -228,6 +238,9 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 		delay, due := t.times()
 		keys = append(keys, q.Delayed, q.Bodies)
 		args = append(args, q.Notices(), q.Name, group, delay, due, t.Limit, tokenOf(t.Token, i))
+	}
+	if t.Once != "" {
+		keys, args = append(keys, q.Dedupe(t.Once)), append(args, t.OnceFor.Milliseconds())
 	}
 	if t.Window > 0 {
 		keys, args = append(keys, q.dedupeWithin(t.Scope, e.ID)), append(args, t.Window.Milliseconds())

@@ -321,7 +321,7 @@ func TestCommitRefusesWhatCannotBe(t *testing.T) {
 			c.Do("SET", "{bank}:text", "x")
 			c.Do("INCR", "{bank}:text")
 		})
-		var refused *eventstore.ProjectionCommandError
+		var refused *eventstore.CommandError
 		if err := p.wait(); !errors.As(err, &refused) || fmt.Sprint(refused.Command) != "[INCR {bank}:text]" {
 			t.Errorf("%v", err)
 		}

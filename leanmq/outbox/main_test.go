@@ -1,0 +1,229 @@
+package outbox_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/leanmq/leanmq/internal/pgtest"
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+	"github.com/leanmq/leanmq/leanmq/outbox"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childRelayEnv) != "" {
+		os.Exit(childRelay())
+	}
+	redistest.Main(pgtest.With(m))
+}
+
+// forEachStore runs a test against both stores, with a database of its own each.
+func forEachStore(t *testing.T, test func(t *testing.T, mq *leanmq.Client, db *sql.DB)) {
+	t.Helper()
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		test(t, open(t, url), database(t, pgtest.Database(t)))
+	})
+}
+
+func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
+	t.Helper()
+	mq, err := leanmq.Open(t.Context(), url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mq.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return mq
+}
+
+func database(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// create makes an outbox whose table is there.
+func create(t testing.TB, db *sql.DB, opts ...outbox.Option) *outbox.Box {
+	t.Helper()
+	box := outbox.New(opts...)
+	if err := box.Create(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+// add sends in a transaction of its own.
+func add(t testing.TB, box *outbox.Box, db *sql.DB, queue, text string, opts ...leanmq.SendOption) string {
+	t.Helper()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	id, err := box.Send(t.Context(), tx, queue, []byte(text), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// relay is a Relay that runs.
+type relay struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	result chan error
+	once   sync.Once
+	err    error
+}
+
+// start starts a Relay that ends with the test, if stop does not end it before.
+func start(t testing.TB, box *outbox.Box, db *sql.DB, mq *leanmq.Client, opts ...outbox.RelayOption) *relay {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &relay{t: t, cancel: cancel, result: make(chan error, 1)}
+	opts = append([]outbox.RelayOption{outbox.Poll(20 * time.Millisecond)}, opts...)
+	go func() { r.result <- box.Relay(ctx, db, mq, opts...) }()
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func (r *relay) stop() error {
+	r.cancel()
+	return r.wait()
+}
+
+func (r *relay) wait() error {
+	r.once.Do(func() {
+		select {
+		case r.err = <-r.result:
+		case <-time.After(2 * time.Minute):
+			r.err = errors.New("the relay does not return")
+		}
+	})
+	return r.err
+}
+
+// eventually waits for cond and fails the test if it does not come true.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	const limit = time.Minute
+	for begin := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > limit {
+			t.Fatalf("still not after %v: %s", limit, what)
+		}
+	}
+}
+
+func info(t testing.TB, q *leanmq.Queue) leanmq.QueueInfo {
+	t.Helper()
+	i, err := q.Info(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func boxInfo(t testing.TB, box *outbox.Box, db outbox.DB) outbox.Info {
+	t.Helper()
+	i, err := box.Info(context.Background(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// moved waits until no row waits.
+func moved(t testing.TB, box *outbox.Box, db *sql.DB) {
+	t.Helper()
+	eventually(t, "no row waits", func() bool { return boxInfo(t, box, db).Waiting == 0 })
+}
+
+func stuck(t testing.TB, box *outbox.Box, db outbox.DB) (all []*outbox.Stuck) {
+	t.Helper()
+	for s, err := range box.Stuck(context.Background(), db) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// seen is what a handler saw of a message: the message itself is the handler's only
+// until it returns.
+type seen struct {
+	ID, Target       string
+	Payload          []byte
+	Header           leanmq.Header
+	Attempt          int
+	SentAt, Deadline time.Time
+}
+
+// take consumes n messages, one at a time, and returns them.
+func take(t testing.TB, q *leanmq.Queue, n int) (all []seen) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	out := make(chan seen)
+	result := make(chan error, 1)
+	go func() {
+		result <- q.Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+			out <- seen{m.ID, m.Target, bytes.Clone(m.Payload), maps.Clone(m.Header), m.Attempt, m.SentAt, m.Deadline}
+			return nil
+		}, leanmq.Concurrency(1))
+	}()
+	for len(all) < n {
+		select {
+		case m := <-out:
+			all = append(all, m)
+		case <-time.After(time.Minute):
+			t.Fatalf("%d messages after a minute, want %d", len(all), n)
+		}
+	}
+	cancel()
+	for {
+		select {
+		case m := <-out:
+			t.Errorf("one message more than %d: %s", n, m.Payload)
+		case err := <-result:
+			if err != nil {
+				t.Error(err)
+			}
+			return all
+		}
+	}
+}
+
+func texts(ms []seen) (out []string) {
+	for _, m := range ms {
+		out = append(out, string(m.Payload))
+	}
+	return out
+}
