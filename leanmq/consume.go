@@ -25,13 +25,17 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 }
 
 func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {
-	p := newPool(context.WithoutCancel(ctx), q, h, cfg)
+	return q.wrap("consume", "", newPool(context.WithoutCancel(ctx), q, h, cfg).run(ctx))
+}
+
+// run consumes until ctx ends, and drains.
+func (p *pool) run(ctx context.Context) error {
 	p.boundRunTime()
-	e, err := q.c.startEngine(p)
+	e, err := p.c.startEngine(p)
 	if err != nil {
-		return q.wrap("consume", "", err)
+		return err
 	}
-	defer q.c.stopEngine(e, p)
+	defer p.c.stopEngine(e, p)
 
 	p.fetch = e.fetch
 	if !p.joinUntil(ctx) {
@@ -41,7 +45,7 @@ func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error
 	e.schedule.add(p)
 	<-ctx.Done()
 	e.schedule.remove(p)
-	return q.wrap("consume", "", p.drain(stopKeeper))
+	return p.drain(stopKeeper)
 }
 
 // joinUntil makes the client a consumer of the queue, however long that takes.

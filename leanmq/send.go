@@ -99,34 +99,46 @@ func keep(ctx context.Context, payload []byte) []byte {
 // message that was not sent, and ids has "" in their places.
 func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOption) (ids []string, err error) {
 	c, err := newSendConfig(opts)
-	switch {
-	case err != nil:
-	case c.id != "":
-		err = invalid("ID", "belongs to one message: use Send")
-	case c.unique != "":
-		err = invalid("Unique", "lets one message in: use Send, or UniquePayload")
-	case c.terms.For != "":
-		err = invalid("UniqueFor", "lets one message in: use Send")
-	case q.err != nil:
-		err = q.err
-	}
-	for i, p := range payloads {
-		if err == nil && q.sendable(p) != nil {
-			err = fmt.Errorf("message %d: %w", i, q.sendable(p))
-		}
+	if err == nil {
+		err = q.manySendable(&c, payloads)
 	}
 	if err != nil {
 		return nil, q.wrap("send", "", err)
 	}
+	return q.sendMany(ctx, &c, payloads, nil)
+}
+
+func (q *Queue) manySendable(c *sendConfig, payloads [][]byte) error {
+	switch {
+	case c.id != "":
+		return invalid("ID", "belongs to one message: use Send")
+	case c.unique != "":
+		return invalid("Unique", "lets one message in: use Send, or UniquePayload")
+	case c.terms.For != "":
+		return invalid("UniqueFor", "lets one message in: use Send")
+	case q.err != nil:
+		return q.err
+	}
+	for i, p := range payloads {
+		if err := q.sendable(p); err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// sendMany sends the messages that are at these places of the caller's, for errors;
+// nil means that there are no others.
+func (q *Queue) sendMany(ctx context.Context, c *sendConfig, payloads [][]byte, places []int) (ids []string, err error) {
 	envelopes := make([]store.Envelope, len(payloads))
 	for i, p := range payloads {
 		envelopes[i] = c.envelope(p)
 	}
 	if q.c.sending != nil {
-		return q.sendAllAround(ctx, envelopes, c.terms)
+		return q.sendAllAround(ctx, envelopes, c.terms, places)
 	}
 	ids, errs := q.sendAllNow(ctx, envelopes, c.terms)
-	return ids, q.joined(errs)
+	return ids, q.joined(errs, places)
 }
 
 // sendAllNow sends messages, without what is around them. Where errs is not nil,
@@ -147,9 +159,16 @@ func (q *Queue) sendAllNow(ctx context.Context, envelopes []store.Envelope, term
 }
 
 // joined is the error of a SendMany.
-func (q *Queue) joined(errs []error) error {
+func (q *Queue) joined(errs []error, places []int) error {
 	for i, err := range errs {
-		errs[i] = q.wrap("send", fmt.Sprintf("#%d", i), err)
+		errs[i] = q.wrap("send", fmt.Sprintf("#%d", placeOf(places, i)), err)
 	}
 	return errors.Join(errs...)
+}
+
+func placeOf(places []int, i int) int {
+	if places == nil {
+		return i
+	}
+	return places[i]
 }

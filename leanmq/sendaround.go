@@ -29,10 +29,11 @@ func newSending(chain SendFunc, h *hooks) *sending {
 
 // sendCall is one Send or SendMany on its way through the middleware.
 type sendCall struct {
-	q     *Queue
-	terms store.SendTerms
-	many  bool
-	err   error // what passOn returned last
+	q      *Queue
+	terms  store.SendTerms
+	many   bool
+	places []int // see sendMany
+	err    error // what passOn returned last
 }
 
 // wrap says where err happened.
@@ -68,15 +69,15 @@ func (q *Queue) sendAround(ctx context.Context, e store.Envelope, terms store.Se
 }
 
 // sendAllAround sends messages through what is around sends.
-func (q *Queue) sendAllAround(ctx context.Context, es []store.Envelope, terms store.SendTerms) ([]string, error) {
+func (q *Queue) sendAllAround(ctx context.Context, es []store.Envelope, terms store.SendTerms, places []int) ([]string, error) {
 	start, s := time.Now(), q.c.sending
 	if s.chain == nil || len(es) == 0 {
 		ids, errs := q.sendAllNow(ctx, es, terms)
-		err := q.joined(errs)
+		err := q.joined(errs, places)
 		s.observe(q, len(es), err, start, func(i int) bool { return errs == nil || errs[i] == nil })
 		return ids, err
 	}
-	call := &sendCall{q: q, terms: terms, many: true}
+	call := &sendCall{q: q, terms: terms, many: true, places: places}
 	ms, err := call.through(ctx, s.chain, es)
 	ids := make([]string, len(ms))
 	for i, m := range ms {
@@ -95,7 +96,7 @@ func (c *sendCall) through(ctx context.Context, chain SendFunc, es []store.Envel
 	for i, e := range es {
 		ms[i] = &Outgoing{
 			Payload: e.Payload, Header: shown(e.Header), Queue: c.q.name, Target: e.Target, ID: e.ID,
-			call: c, index: i, given: e,
+			call: c, index: placeOf(c.places, i), given: e,
 		}
 	}
 	// A slice of its own: middleware may sort it, or take some out.

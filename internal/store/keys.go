@@ -109,6 +109,35 @@ func (q QueueKeys) dedupeWithin(scope, id string) string {
 	return fmt.Sprintf("%s:dedupe-within:%d:%s:%s", q.Base, len(scope), scope, id)
 }
 
+// PartitionKeys are the keys that the partitions of a queue have in common; each
+// partition is a queue with keys, and a hash tag, of its own.
+type PartitionKeys struct {
+	Name    string // canonical, as QueueKeys.Name
+	Tag     string
+	Record  string // hash: "n" is the number of partitions, "version" counts the changes of the members
+	Members string // zset of those that share the partitions out, by the time in ms when they count as gone
+}
+
+// Partitions returns the keys of the partitioned queue called name.
+func (k Keys) Partitions(name string) (PartitionKeys, error) {
+	q, err := k.Queue(name)
+	if err != nil {
+		return PartitionKeys{}, err
+	}
+	if len(q.Tag) > maxPartitionedTag {
+		what, whole := "queue tag", q.Tag
+		if !strings.Contains(name, ":") {
+			what = "queue name"
+		}
+		return PartitionKeys{}, &NameError{What: what, Name: whole, Reason: fmt.Sprintf(
+			"has %d bytes: with partitions at most %d are allowed", len(whole), maxPartitionedTag)}
+	}
+	return PartitionKeys{
+		Name: q.Name, Tag: q.Tag,
+		Record: q.Base + ":partitions", Members: q.Base + ":members",
+	}, nil
+}
+
 // Inbox is the reply stream of one gateway instance.
 func (k Keys) Inbox(id string) string { return k.prefix + ":inbox:{" + id + "}" }
 

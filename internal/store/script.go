@@ -53,6 +53,9 @@ var (
 	rescheduleScript      = newScript("reschedule")
 	scheduleManyScript    = newScript("schedule_many")
 
+	beatScript  = newScript("beat")
+	leaveScript = newScript("leave")
+
 	allScripts []*script
 )
 
