@@ -36,8 +36,6 @@ func (p *pool) run(ctx context.Context) error {
 		return err
 	}
 	defer p.c.stopEngine(e, p)
-
-	p.fetch = e.fetch
 	if !p.joinUntil(ctx) {
 		return nil
 	}

@@ -4,7 +4,7 @@ import "strings"
 
 // engine is what all consumers of a client share.
 type engine struct {
-	fetch    *fetcher
+	fetch    map[string]*fetcher // by reading place
 	schedule *scheduler
 	pools    map[string]*pool // by queue name
 	unlisten func()
@@ -18,7 +18,7 @@ func (c *Client) startEngine(p *pool) (*engine, error) {
 	}
 	if c.engine == nil {
 		e := &engine{
-			fetch:    newFetcher(c),
+			fetch:    map[string]*fetcher{},
 			schedule: newScheduler(c),
 			pools:    map[string]*pool{},
 		}
@@ -30,22 +30,44 @@ func (c *Client) startEngine(p *pool) (*engine, error) {
 		return nil, ErrConsuming
 	}
 	e.pools[p.q.name] = p
+	place := c.readingPlace(p.q)
+	if e.fetch[place] == nil {
+		e.fetch[place] = newFetcher(c)
+	}
+	p.fetch = e.fetch[place]
 	return e, nil
+}
+
+// readingPlace is the same for queues that one read can wait for: on a cluster they
+// need the same hash tag.
+func (c *Client) readingPlace(q *Queue) string {
+	if c.s.IsCluster() {
+		return q.sq.Tag
+	}
+	return ""
 }
 
 // stopEngine stops what is shared when its last user goes.
 func (c *Client) stopEngine(e *engine, p *pool) {
 	c.mu.Lock()
 	delete(e.pools, p.q.name)
-	last := len(e.pools) == 0
+	last, lastThere := len(e.pools) == 0, true
+	for _, other := range e.pools {
+		lastThere = lastThere && other.fetch != p.fetch
+	}
 	if last {
 		c.engine = nil
+	}
+	if lastThere {
+		delete(e.fetch, c.readingPlace(p.q))
 	}
 	c.mu.Unlock()
 	if last {
 		e.unlisten()
 		e.schedule.close()
-		e.fetch.close()
+	}
+	if lastThere {
+		p.fetch.close()
 	}
 }
 

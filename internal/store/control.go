@@ -164,7 +164,7 @@ func (r *Reader) Await(ctx context.Context, queues []*Queue, last []string, wait
 	r.busy.Store(true)
 	defer r.busy.Store(false)
 	reply := r.newReply()
-	if err := r.rdb.Process(ctx, redis.NewRawWriteToCmd(ctx, reply, args...)); err != nil {
+	if ok, err := r.run(ctx, queues[0].Stream, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
 		return classify(err)
 	}
 	parse := resp{b: reply.b}

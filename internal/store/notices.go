@@ -15,7 +15,31 @@ func (s *Store) Listen(ctx context.Context, each func(notice string)) {
 }
 
 func (s *Store) listen(ctx context.Context, channel string, each func(string)) {
-	opts := s.opts
+	for ctx.Err() == nil {
+		if s.cluster == nil {
+			listenAt(ctx, s.opts, channel, each)
+		} else if n, err := s.cluster.at(ctx, Slot(channel)); err == nil {
+			// Any node of a cluster hears what each of them is told.
+			opts := s.opts
+			opts.Addr = n.addr
+			listening, stop := context.WithCancel(ctx)
+			left := context.AfterFunc(n.gone, stop)
+			listenAt(listening, opts, channel, each)
+			left()
+			stop()
+			n.suspect.Store(true)
+		}
+		// Not too fast, and without a word: whoever sends commands notices the same
+		// outage.
+		sleep(ctx, listenPause)
+	}
+}
+
+// listenPause is the time between two attempts to listen.
+const listenPause = 200 * time.Millisecond
+
+// listenAt listens to one server, until ctx ends or the connection does.
+func listenAt(ctx context.Context, opts redis.Options, channel string, each func(string)) {
 	opts.PoolSize = 1
 	rdb := redis.NewClient(&opts)
 	defer func() { _ = rdb.Close() }()
@@ -24,21 +48,16 @@ func (s *Store) listen(ctx context.Context, channel string, each func(string)) {
 	defer stop()
 	defer func() { _ = sub.Close() }()
 
-	for ctx.Err() == nil {
+	for {
 		msg, err := sub.Receive(ctx)
+		if err != nil {
+			return
+		}
 		switch m := msg.(type) {
 		case *redis.Message:
 			each(m.Payload)
 		case *redis.Subscription:
 			each("")
-		}
-		if err != nil {
-			// Receive reconnects at its next call; not too fast, and without a
-			// word: whoever sends commands notices the same outage.
-			select {
-			case <-ctx.Done():
-			case <-time.After(200 * time.Millisecond):
-			}
 		}
 	}
 }

@@ -29,11 +29,11 @@ func (k PartitionKeys) PartitionName(i, n int) string {
 	}
 	base := fmt.Sprintf("%s#%d", k.Tag, i)
 	crc := crc16(0, base)
-	from, to := (16*i+7)*slots, (16*i+9)*slots // in 1/16n of a slot
+	from, to := (16*i+7)*Slots, (16*i+9)*Slots // in 1/16n of a slot
 	var nonce [maxNonce]byte
 	for v := 0; ; v++ {
 		letters := nonceOf(v, &nonce)
-		if at := 16 * n * int(crc16(crc, letters)%slots); from <= at && at < to {
+		if at := 16 * n * int(crc16(crc, letters)%Slots); from <= at && at < to {
 			return base + string(letters) + ":" + rest
 		}
 	}

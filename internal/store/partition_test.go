@@ -5,18 +5,6 @@ import (
 	"testing"
 )
 
-func TestSlot(t *testing.T) {
-	// As CLUSTER KEYSLOT answers.
-	for key, want := range map[string]int{
-		"123456789": 12739, "": 0, "a": 15495, "foo": 12182,
-		"{user1000}.following": 3443, "foo{}{bar}": 8363, "foo{{bar}}zap": 4015, "foo{bar}{zap}": 5061,
-	} {
-		if got := Slot(key); got != want {
-			t.Errorf("%q: slot %d, want %d", key, got, want)
-		}
-	}
-}
-
 func partitionKeys(t testing.TB, name string) PartitionKeys {
 	t.Helper()
 	k, err := Keys{"leanmq"}.Partitions(name)
@@ -66,7 +54,7 @@ func TestPartitionsAreSpreadOverMasters(t *testing.T) {
 			for masters := 1; masters <= 12; masters++ {
 				has := make([]int, masters)
 				for _, slot := range at {
-					has[slot*masters/slots]++
+					has[slot*masters/Slots]++
 				}
 				least, most := n, 0
 				for _, h := range has {
