@@ -70,7 +70,7 @@ func TestMembersComeAndGo(t *testing.T) {
 			t.Errorf("members: %v, %v", list, err)
 		}
 
-		if err := rawClient(t, url).FlushAll(t.Context()).Err(); err != nil {
+		if err := redistest.Client(t, url).Del(t.Context(), p.Record, p.Members).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if m := beat(t, p, "b", 4, version); m.N != 4 || m.Version == version || !slices.Equal(m.Members, []string{"b"}) {
