@@ -144,6 +144,18 @@ func TestKeysDecideOnThePartition(t *testing.T) {
 	isInvalid(t, err, "Unique")
 	_, err = q.SendMany(t.Context(), numbers(2), leanmq.ID("a"))
 	isInvalid(t, err, "ID")
+	if _, err := q.SendValue(t.Context(), func() {}); !errors.Is(err, leanmq.ErrInvalid) {
+		t.Errorf("a value that cannot be encoded: %v", err)
+	}
+	id, err := q.SendValue(t.Context(), 42, leanmq.ID("the answer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m, err := range q.Partition("the answer").Waiting(t.Context()) {
+		if err != nil || m.ID == id && string(m.Payload) != "42" {
+			t.Errorf("%s, %v", m.Payload, err)
+		}
+	}
 	if _, err := open(t, "mem://").Queue("q").Send(t.Context(), nil, leanmq.PartitionBy("k")); err != nil {
 		t.Errorf("a queue without partitions: %v", err)
 	}

@@ -40,10 +40,10 @@ func (q *PartitionedQueue) Consume(ctx context.Context, h Handler, opts ...Consu
 	defer q.shared.consuming.Store(false)
 
 	base := context.WithoutCancel(ctx)
-	workers := &slots{free: cfg.Concurrency}
+	workers := &crew{free: cfg.Concurrency}
 	s := newSharing(q.c, q.set, len(q.parts), func(i int) *pool {
 		p := newPool(base, q.parts[i], h, cfg)
-		p.slots = workers
+		p.crew = workers
 		return p
 	})
 	return q.wrap("consume", s.run(ctx))

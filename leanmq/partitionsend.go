@@ -19,6 +19,26 @@ func (q *PartitionedQueue) Send(ctx context.Context, payload []byte, opts ...Sen
 	if err != nil {
 		return "", q.wrap("send", err)
 	}
+	return q.send(ctx, &c, payload)
+}
+
+// SendValue encodes v as [Queue.SendValue] does, and sends it as Send does.
+func (q *PartitionedQueue) SendValue(ctx context.Context, v any, opts ...SendOption) (id string, err error) {
+	if err := q.fix(ctx); err != nil {
+		return "", q.wrap("send", err)
+	}
+	c, err := newSendConfig(opts)
+	if err != nil {
+		return "", q.wrap("send", err)
+	}
+	payload, err := q.c.encode(&c, v)
+	if err != nil {
+		return "", q.wrap("send", err)
+	}
+	return q.send(ctx, &c, payload)
+}
+
+func (q *PartitionedQueue) send(ctx context.Context, c *sendConfig, payload []byte) (id string, err error) {
 	key, err := c.partitionKey(payload)
 	if err != nil {
 		return "", q.wrap("send", err)

@@ -41,7 +41,7 @@ type pool struct {
 	cancels   atomic.Bool // there are canceled messages
 	owed      atomic.Bool // there may be more to reclaim than there was room for
 	switching sync.Mutex  // held while who fetches changes
-	slots     *slots      // shared by the pools of partitions; nil: the workers are its own
+	crew      *crew       // shared by the pools of partitions; nil: the workers are its own
 	inLine    bool        // for one of them, guarded by their lock
 
 	mu       sync.Mutex
@@ -177,7 +177,7 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 func (p *pool) employLocked() {
 	switch {
 	case p.workers >= p.cfg.Concurrency:
-	case !p.slots.take(p):
+	case !p.crew.take(p):
 	case p.cfg.batch.handler == nil:
 		p.workers++
 		go p.work()
@@ -240,7 +240,7 @@ func (p *pool) work() {
 	lost := false
 	var turn time.Duration
 	for !p.restingLocked() {
-		if turn >= slotTurn && p.slots.yield(p, p.readyCount() > 0) {
+		if turn >= crewTurn && p.crew.yield(p, p.readyCount() > 0) {
 			break
 		}
 		m := p.next()
@@ -273,7 +273,7 @@ func (p *pool) work() {
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
-	p.slots.give()
+	p.crew.give()
 	if lost {
 		p.poke() // nothing is settled that would tell of the room
 	}

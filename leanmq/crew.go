@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// slotTurn is how long a worker goes on while other pools wait for one: handlers
+// crewTurn is how long a worker goes on while other pools wait for one: handlers
 // slower than that take turns one by one, and fast ones do not pay for it.
-const slotTurn = time.Millisecond
+const crewTurn = time.Millisecond
 
-// slots are the workers that several pools share. A pool that has messages and
+// crew is the workers that several pools share. A pool that has messages and
 // finds none free stands in line; so busy pools take turns, and idle ones hold
 // nothing.
-type slots struct {
+type crew struct {
 	mu   sync.Mutex
 	free int
 	line []*pool // each at most once; nobody stands in it while a slot is free
@@ -20,62 +20,62 @@ type slots struct {
 
 // take takes a slot for a worker of p, or puts p in line. It is called under p's
 // lock. Without slots there is always one.
-func (s *slots) take(p *pool) bool {
-	if s == nil {
+func (w *crew) take(p *pool) bool {
+	if w == nil {
 		return true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.free > 0 {
-		s.free--
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.free > 0 {
+		w.free--
 		return true
 	}
-	s.standLocked(p)
+	w.standLocked(p)
 	return false
 }
 
 // yield reports whether a worker of p, which has more to do or not, should end
 // because other pools stand in line, and puts p behind them. It is called under p's
 // lock.
-func (s *slots) yield(p *pool, more bool) bool {
-	if s == nil {
+func (w *crew) yield(p *pool, more bool) bool {
+	if w == nil {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.line) == 0 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.line) == 0 {
 		return false
 	}
 	if more {
-		s.standLocked(p)
+		w.standLocked(p)
 	}
 	return true
 }
 
-func (s *slots) standLocked(p *pool) {
+func (w *crew) standLocked(p *pool) {
 	if !p.inLine {
 		p.inLine = true
-		s.line = append(s.line, p)
+		w.line = append(w.line, p)
 	}
 }
 
 // give hands a slot to the first one in line that still has work for it. It is
 // called under no pool's lock.
-func (s *slots) give() {
-	if s == nil {
+func (w *crew) give() {
+	if w == nil {
 		return
 	}
 	for {
-		s.mu.Lock()
-		if len(s.line) == 0 {
-			s.free++
-			s.mu.Unlock()
+		w.mu.Lock()
+		if len(w.line) == 0 {
+			w.free++
+			w.mu.Unlock()
 			return
 		}
-		next := s.line[0]
-		s.line = append(s.line[:0], s.line[1:]...)
+		next := w.line[0]
+		w.line = append(w.line[:0], w.line[1:]...)
 		next.inLine = false
-		s.mu.Unlock()
+		w.mu.Unlock()
 		if next.employWith() {
 			return
 		}
@@ -92,7 +92,7 @@ func (p *pool) employWith() bool {
 	}
 	p.workers++
 	go p.work()
-	for ; ready > 1 && p.slots.take(p); ready-- {
+	for ; ready > 1 && p.crew.take(p); ready-- {
 		p.workers++
 		go p.work()
 	}
