@@ -128,7 +128,7 @@ func newClient(s *store.Store, cfg clientConfig) *Client {
 	c := &Client{s: s, log: cfg.log, instance: newInstance(), mws: cfg.mws, hooks: newHooks(cfg.hooks, cfg.log)}
 	c.sending = newSending(cfg.chain, c.hooks)
 	cfg.payload.configure(c)
-	c.notices.listen = s.Listen
+	c.notices.s = s
 	return c
 }
 
@@ -166,7 +166,7 @@ func (c *Client) Store() *store.Store { return c.s }
 // OnNotice is for the packages of this module: it calls each for every notice
 // between processes until stop is called; "" means that some may have been
 // missed.
-func (c *Client) OnNotice(each func(notice string)) (stop func()) { return c.notices.add(each) }
+func (c *Client) OnNotice(each func(notice string)) (stop func()) { return c.notices.add(c.s.Notices(), each) }
 
 // Shared is for the packages of this module: it returns what make made for key at
 // the first call, so that cheap handles can share one cache.

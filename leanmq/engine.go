@@ -7,7 +7,6 @@ type engine struct {
 	fetch    map[string]*fetcher // by reading place
 	schedule *scheduler
 	pools    map[string]*pool // by queue name
-	unlisten func()
 }
 
 func (c *Client) startEngine(p *pool) (*engine, error) {
@@ -22,7 +21,6 @@ func (c *Client) startEngine(p *pool) (*engine, error) {
 			schedule: newScheduler(c),
 			pools:    map[string]*pool{},
 		}
-		e.unlisten = c.OnNotice(e.notice(c))
 		c.engine = e
 	}
 	e := c.engine
@@ -30,6 +28,7 @@ func (c *Client) startEngine(p *pool) (*engine, error) {
 		return nil, ErrConsuming
 	}
 	e.pools[p.q.name] = p
+	p.unlisten = c.notices.add(p.q.sq.Notices(), e.notice(p))
 	place := c.readingPlace(p.q)
 	if e.fetch[place] == nil {
 		e.fetch[place] = newFetcher(c)
@@ -62,8 +61,8 @@ func (c *Client) stopEngine(e *engine, p *pool) {
 		delete(e.fetch, c.readingPlace(p.q))
 	}
 	c.mu.Unlock()
+	p.unlisten()
 	if last {
-		e.unlisten()
 		e.schedule.close()
 	}
 	if lastThere {
@@ -71,31 +70,17 @@ func (c *Client) stopEngine(e *engine, p *pool) {
 	}
 }
 
-// notice returns what reacts to notices of other processes.
-func (e *engine) notice(c *Client) func(string) {
+// notice returns what reacts to the notices of the pool's queue.
+func (e *engine) notice(p *pool) func(string) {
 	return func(notice string) {
-		kind, queue := splitNotice(notice)
+		kind, _, _ := strings.Cut(notice, " ")
 		switch kind {
-		case "":
-			e.schedule.wakeAll()
-		case "due":
-			e.schedule.wake(queue)
-		case "released", "control":
-			c.mu.Lock()
-			p := e.pools[queue]
-			c.mu.Unlock()
-			switch {
-			case p == nil:
-			case kind == "released":
-				p.reclaimSoon()
-			default:
-				p.lookSoon()
-			}
+		case "", "due":
+			e.schedule.wake(p.q.name)
+		case "released":
+			p.reclaimSoon()
+		case "control":
+			p.lookSoon()
 		}
 	}
-}
-
-func splitNotice(notice string) (kind, queue string) {
-	kind, queue, _ = strings.Cut(notice, " ")
-	return kind, queue
 }

@@ -79,7 +79,7 @@ func (q *Queue) SetLimits(ctx context.Context, l Limits) error {
 }
 
 func (q *Queue) setControl(ctx context.Context, pairs ...string) error {
-	args := []any{q.s.keys.Notices(), q.Name}
+	args := []any{q.Notices(), q.Name}
 	for _, p := range pairs {
 		args = append(args, p)
 	}

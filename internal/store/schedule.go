@@ -210,6 +210,6 @@ func (q *Queue) CancelScheduled(ctx context.Context, id string) (found bool, err
 // whether there was one. Safe to repeat.
 func (q *Queue) Reschedule(ctx context.Context, id string, due time.Time) (found bool, err error) {
 	v, err := q.s.eval(ctx, rescheduleScript, []string{q.Delayed, q.Bodies},
-		q.s.keys.Notices(), q.Name, id, dueMs(due))
+		q.Notices(), q.Name, id, dueMs(due))
 	return integer(v) == 1, err
 }
