@@ -72,7 +72,7 @@ func newSharing(c *Client, set *store.Partitions, n int, start func(i int) *pool
 
 // run shares until ctx ends, and lets all its partitions drain.
 func (s *sharing) run(ctx context.Context) error {
-	defer s.c.OnNotice(s.notice)()
+	defer s.c.notices.add(s.set.Members, s.notice)()
 	consuming, stop := context.WithCancel(ctx)
 	defer stop()
 	err := s.share(consuming)
@@ -213,11 +213,10 @@ func (s *sharing) leave() {
 	_ = s.set.Leave(ctx, s.c.instance)
 }
 
-func (s *sharing) notice(notice string) {
-	if kind, queue := splitNotice(notice); kind == "" || kind == "members" && queue == s.set.Name {
-		select {
-		case s.look <- struct{}{}:
-		default:
-		}
+// notice is called when the members have changed, or may have.
+func (s *sharing) notice(string) {
+	select {
+	case s.look <- struct{}{}:
+	default:
 	}
 }

@@ -120,7 +120,7 @@ type PartitionKeys struct {
 	Name    string // canonical, as QueueKeys.Name
 	Tag     string
 	Record  string // hash: "n" is the number of partitions, "version" counts the changes of the members
-	Members string // zset of those that share the partitions out, by the time in ms when they count as gone
+	Members string // zset of those that share the partitions out, by the time in ms when they count as gone; also the channel that tells of changes of it
 }
 
 // Partitions returns the keys of the partitioned queue called name.

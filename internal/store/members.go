@@ -73,7 +73,7 @@ type Membership struct {
 // member knows. Safe to repeat.
 func (p *Partitions) Beat(ctx context.Context, member string, n int, lapse time.Duration, known string) (Membership, error) {
 	reply, err := p.s.list(ctx, beatScript, []string{p.Record, p.Members},
-		p.s.keys.Notices(), p.Name, member, n, lapse.Milliseconds(), known)
+		member, n, lapse.Milliseconds(), known)
 	if err != nil {
 		return Membership{}, err
 	}
@@ -94,7 +94,7 @@ func (p *Partitions) Beat(ctx context.Context, member string, n int, lapse time.
 
 // Leave makes member no longer one. Safe to repeat.
 func (p *Partitions) Leave(ctx context.Context, member string) error {
-	_, err := p.s.eval(ctx, leaveScript, []string{p.Record, p.Members}, p.s.keys.Notices(), p.Name, member)
+	_, err := p.s.eval(ctx, leaveScript, []string{p.Record, p.Members}, member)
 	return err
 }
 
