@@ -7,15 +7,15 @@ import "context"
 //
 // All processes that consume the queue share its partitions out evenly. When one
 // comes or goes they do it again within about a second; when one dies, within about
-// five. A partition that changes hands is finished where it was, for as long as the
+// five, and what it had in hand follows when its [Lease] is over. A partition that changes hands is finished where it was, for as long as the
 // handlers take, and what was not begun is handed over at once. Where there are more
 // processes than partitions, several share one. Whoever has a partition, its
 // messages are handled as those of any queue: at least once, and those with an
 // [OrderingKey] in order.
 //
 // [Concurrency] is how many handlers run at once for all partitions here together;
-// busy ones take turns. At most as many messages of each partition are held. [Limits]
-// hold for each partition.
+// busy ones take turns, and of each as many messages are held as if it was alone.
+// [Limits] hold for each partition.
 //
 // A client consumes each partitioned queue at most once at a time, and none of its
 // partitions apart from that ([ErrConsuming]). Hooks and a log line tell which

@@ -13,8 +13,8 @@ import (
 
 // PartitionsInfo counts what is in a partitioned queue.
 type PartitionsInfo struct {
-	// QueueInfo is the sum over all partitions. It is paused when all of them are,
-	// and its consumers are those that count most in one partition.
+	// QueueInfo is the sum over all partitions. It is paused when all of them are;
+	// Consumers is the most that a partition has.
 	QueueInfo
 	Partitions []QueueInfo `json:"partitions"`
 	// Members are the clients that share the partitions out now: host, process and a

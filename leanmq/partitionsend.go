@@ -60,7 +60,7 @@ func (q *PartitionedQueue) turns(n int) int {
 // SendMany adds messages and returns their ids, as [Queue.SendMany] does: each
 // partition's in one round trip and in this order, all partitions' at once. The
 // options apply to each message; what they do not put into one partition goes round
-// all.
+// all. Send middleware and hooks see each partition's messages by themselves.
 func (q *PartitionedQueue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOption) (ids []string, err error) {
 	if err := q.fix(ctx); err != nil {
 		return nil, q.wrap("send", err)
