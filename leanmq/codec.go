@@ -148,7 +148,7 @@ func (s *codecSet) names() string {
 //
 // The receiver decodes it with [Message.Decode] or [Typed].
 func (q *Queue) SendValue(ctx context.Context, v any, opts ...SendOption) (id string, err error) {
-	c, err := newSendConfig(opts)
+	c, err := q.sendConfig(opts)
 	if err != nil {
 		return "", q.wrap("send", c.id, err)
 	}

@@ -1,6 +1,9 @@
 package leanmq
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Consume hands the queue's messages to h until ctx ends, and then drains: it
 // fetches no more, waits for running handlers up to [DrainTimeout], and hands
@@ -36,8 +39,8 @@ func (p *pool) run(ctx context.Context) error {
 		return err
 	}
 	defer p.c.stopEngine(e, p)
-	if !p.joinUntil(ctx) {
-		return nil
+	if joined, err := p.joinUntil(ctx); !joined {
+		return err
 	}
 	stopKeeper := p.startKeeper()
 	e.schedule.add(p)
@@ -47,13 +50,20 @@ func (p *pool) run(ctx context.Context) error {
 }
 
 // joinUntil makes the client a consumer of the queue, however long that takes.
-// It reports false when ctx ended first.
-func (p *pool) joinUntil(ctx context.Context) bool {
+// It reports false when ctx ended first, or a topic does not have what its group is
+// to begin with.
+func (p *pool) joinUntil(ctx context.Context) (bool, error) {
 	o := outage{log: p.log, what: "join", queue: p.q.name, hooks: p.c.hooks}
 	for ctx.Err() == nil {
 		// Not ended by ctx: whoever may have joined has to leave.
 		background := context.WithoutCancel(ctx)
 		err := p.setLimits(background)
+		if err == nil {
+			err = p.q.subscribe(background, &p.cfg)
+		}
+		if errors.As(err, new(*PositionError)) {
+			return false, err
+		}
 		if err == nil {
 			err = p.join(background)
 		}
@@ -62,15 +72,19 @@ func (p *pool) joinUntil(ctx context.Context) bool {
 		}
 		if err == nil {
 			o.ok()
-			return true
+			return true, nil
 		}
 		o.failed(ctx, err)
 	}
-	return false
+	return false, nil
 }
 
-// setLimits sets the queue's limits, if the consumer has some.
+// setLimits sets the queue's limits, and its filter if it is a group's, if the
+// consumer has some.
 func (p *pool) setLimits(ctx context.Context) error {
+	if err := p.q.setTypes(ctx, &p.cfg); err != nil {
+		return err
+	}
 	if p.cfg.limits == nil {
 		return nil
 	}

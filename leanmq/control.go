@@ -90,7 +90,7 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if settings.Version == 0 && p.cfg.limits != nil { // flushed away
+	if settings.Version == 0 && (p.cfg.limits != nil || p.cfg.types != nil) { // flushed away
 		if err := p.setLimits(ctx); err != nil {
 			return err
 		}
@@ -118,7 +118,20 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 		p.goOn(ctx)
 	}
 	p.poke()
+	if before.Version != settings.Version {
+		p.nudge(ctx)
+	}
 	return nil
+}
+
+// nudge ends the wait of a taker for something new: its group may have been rewound.
+func (p *pool) nudge(ctx context.Context) {
+	p.mu.Lock()
+	t := p.taker
+	p.mu.Unlock()
+	if t != nil {
+		t.reader.Interrupt(ctx)
+	}
 }
 
 // addLevel makes the pool read a further level, if it does not yet.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/leanmq/leanmq/internal/store"
 )
 
 const (
@@ -61,7 +59,7 @@ func (p *pool) stop() (unseen unseenMessages) {
 }
 
 // unseenMessages are entry ids by level.
-type unseenMessages [store.Levels][]string
+type unseenMessages [slots][]string
 
 // unseenLocked lets go of the messages that wait for a worker.
 func (p *pool) unseenLocked() (unseen unseenMessages) {

@@ -48,9 +48,10 @@ var (
 	// ErrConsuming: this client already consumes the queue; for
 	// [PartitionedQueue.Delete], somebody does.
 	ErrConsuming = errors.New("already consuming this queue")
-	// ErrNotFound: there is no such dead letter, scheduled message or periodic job.
+	// ErrNotFound: there is no such dead letter, scheduled message, periodic job or
+	// group.
 	ErrNotFound = errors.New("not found")
-	// ErrNotEmpty: a queue with messages is not deleted unless forced.
+	// ErrNotEmpty: a queue or topic with messages is not deleted unless forced.
 	ErrNotEmpty = errors.New("queue is not empty")
 	// ErrNoResult: the message has no result, or not yet.
 	ErrNoResult = errors.New("no result")

@@ -59,6 +59,7 @@ func (p *pool) keep(ctx context.Context) {
 			}
 		}
 		p.takeOver(ctx)
+		p.trim(ctx)
 		if time.Since(reaped) > consumerGone/2 {
 			reaped = time.Now()
 			for _, s := range p.levels() {

@@ -21,8 +21,14 @@ const (
 // wire is how a level is written into a message; it never changes. 0 is left out.
 var wire = map[Level]int{Normal: 0, Low: 1, High: 2, Urgent: 3}
 
+const (
+	// published is where a topic stands among the levels of a group's own queue.
+	published = store.Levels
+	slots     = store.Levels + 1
+)
+
 // byUrgency has the levels as written, the most urgent first.
-var byUrgency = [store.Levels]int{3, 2, 0, 1}
+var byUrgency = [slots]int{3, 2, 0, published, 1}
 
 // lessUrgent returns the levels that are less urgent than this one.
 func lessUrgent(level int) []int {
@@ -45,6 +51,8 @@ func (q *Queue) levels(ctx context.Context) ([]*store.Queue, error) {
 		switch {
 		case level == 0:
 			out = append(out, q.sq)
+		case level == published && q.sq.Topic != "":
+			out = append(out, q.sq.OfTopic())
 		case slices.Contains(settings.Levels, level):
 			out = append(out, q.sq.Level(level))
 		}
@@ -83,7 +91,7 @@ const strictTurn = 32
 // starve the rest.
 func Weights(w map[Level]int) ConsumeOption {
 	return func(c *consumeConfig) {
-		c.weights = [store.Levels]int{1, 1, 1, 1}
+		c.weights = [slots]int{1, 1, 1, 1, 1}
 		for l, n := range w {
 			level, ok := wire[l]
 			if !ok || n < 1 || n > 1000 {
@@ -97,13 +105,13 @@ func Weights(w map[Level]int) ConsumeOption {
 
 // picker decides which level is next. Without weights it is strict.
 type picker struct {
-	weights [store.Levels]int
-	credit  [store.Levels]int
+	weights [slots]int
+	credit  [slots]int
 	strict  int // messages handed out since a less urgent one had its turn
 	turn    int // whose turn it was, an index of byUrgency
 }
 
-func (k *picker) next(ready *[store.Levels]fifo) *Message {
+func (k *picker) next(ready *[slots]fifo) *Message {
 	has := func(l int) bool { return !ready[l].empty() }
 	level := k.level(has, has)
 	if level < 0 {

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/leanmq/leanmq/internal/store"
 )
 
 const picked = "NLHU" // by level as written
@@ -81,15 +79,15 @@ func TestStrictPickerCountsOnlyWhileOthersWait(t *testing.T) {
 // as its weight.
 func TestWeightedPickerSharesExactly(t *testing.T) {
 	for _, tt := range []struct {
-		weights [store.Levels]int // N L H U
+		weights [slots]int // N L H U
 		has     string
 	}{
-		{[store.Levels]int{1, 1, 1, 1}, "UHNL"},
-		{[store.Levels]int{2, 1, 3, 6}, "UHNL"},
-		{[store.Levels]int{1, 7, 1, 2}, "UHNL"},
-		{[store.Levels]int{2, 1, 3, 6}, "UN"},
-		{[store.Levels]int{1000, 1, 1, 999}, "UNL"},
-		{[store.Levels]int{3, 1, 1, 1}, "N"},
+		{[slots]int{1, 1, 1, 1}, "UHNL"},
+		{[slots]int{2, 1, 3, 6}, "UHNL"},
+		{[slots]int{1, 7, 1, 2}, "UHNL"},
+		{[slots]int{2, 1, 3, 6}, "UN"},
+		{[slots]int{1000, 1, 1, 999}, "UNL"},
+		{[slots]int{3, 1, 1, 1}, "N"},
 	} {
 		sum := 0
 		for l, w := range tt.weights {
@@ -114,7 +112,7 @@ func TestWeightedPickerSharesExactly(t *testing.T) {
 
 // A level that had nothing has not saved up turns, and not lost any.
 func TestWeightedPickerForgetsThoseWithoutMessages(t *testing.T) {
-	k := &picker{weights: [store.Levels]int{1, 1, 1, 3}}
+	k := &picker{weights: [slots]int{1, 1, 1, 3}}
 	picks(k, 1001, always("U"))
 	got := picks(k, 400, always("UL"))
 	if n := strings.Count(got, "L"); n < 99 || n > 101 {
@@ -129,7 +127,7 @@ func TestWeightedPickerForgetsThoseWithoutMessages(t *testing.T) {
 func TestPickerKeepsClaims(t *testing.T) {
 	has := func(l int) bool { return l == 3 || l == 1 }
 	urgent := func(l int) bool { return l == 3 }
-	for name, weights := range map[string][store.Levels]int{"strict": {}, "weights": {1, 1, 1, 31}} {
+	for name, weights := range map[string][slots]int{"strict": {}, "weights": {1, 1, 1, 31}} {
 		k := &picker{weights: weights}
 		for range 16 {
 			k.level(has, has)
@@ -151,7 +149,7 @@ func TestPickerKeepsClaims(t *testing.T) {
 func TestPlanCountsWhatCame(t *testing.T) {
 	level := func(l int) *source { return &source{level: l} }
 	all := []*source{level(0), level(1), level(2), level(3)}
-	tn := newTurns(all, [store.Levels]int{})
+	tn := newTurns(all, [slots]int{})
 	if got := []int{tn.levels[0].level, tn.levels[1].level, tn.levels[2].level, tn.levels[3].level}; !slices.Equal(got, byUrgency[:]) {
 		t.Fatalf("levels %v", got)
 	}
@@ -174,7 +172,7 @@ func TestPlanCountsWhatCame(t *testing.T) {
 
 // There is never more planned for a level and those before it than there is room.
 func TestPlanKeepsToTheRoom(t *testing.T) {
-	for _, weights := range [][store.Levels]int{{}, {1, 1, 1, 1}} {
+	for _, weights := range [][slots]int{{}, {1, 1, 1, 1}} {
 		tn := newTurns([]*source{{level: 0}, {level: 1}, {level: 2}, {level: 3}}, weights)
 		for _, room := range [][]int{{5, 5, 5, 5}, {9, 4, 4, 0}, {3, 0, 0, 0}, {100, 80, 2, 1}} {
 			try := tn.pick

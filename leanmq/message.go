@@ -26,6 +26,8 @@ type Message struct {
 	Header  Header
 	// Target is what the sender addressed within the queue (see [Target]).
 	Target string
+	// Type is what kind of event it is (see [Type]).
+	Type string
 	// Attempt is 1 for the first one. Only failed attempts count.
 	Attempt int
 	// Deliveries counts how often the message was handed to a worker since its
@@ -65,6 +67,7 @@ func newMessage(queue string, e *store.Entry) *Message {
 		Queue:       queue,
 		Payload:     e.Payload,
 		Target:      e.Target,
+		Type:        e.Type,
 		Attempt:     e.Attempts + 1,
 		Deliveries:  e.Deliveries,
 		LastError:   e.Error,

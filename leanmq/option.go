@@ -9,8 +9,6 @@ import (
 
 	"github.com/go-playground/validator/v10"
 	"github.com/rs/zerolog"
-
-	"github.com/leanmq/leanmq/internal/store"
 )
 
 // An Option configures a client.
@@ -49,10 +47,12 @@ type consumeConfig struct {
 	rules         rules
 	maxRunTime    time.Duration
 	mws           []Middleware
-	weights       [store.Levels]int // zero: strict
+	weights       [slots]int // zero: strict
 	limits        *Limits
 	batch         batching
-	err           error // of an option
+	start         *Position // of a topic's group that is not there yet
+	types         *[]string // its filter
+	err           error     // of an option
 }
 
 func (c *consumeConfig) fail(err error) {
@@ -77,6 +77,9 @@ func (q *Queue) consumeConfig(opts []ConsumeOption) (consumeConfig, error) {
 	}
 	if cfg.err != nil {
 		return cfg, cfg.err
+	}
+	if err := q.groupConfig(&cfg); err != nil {
+		return cfg, err
 	}
 	if err := cfg.Retry.conflict("Retry"); err != nil {
 		return cfg, err

@@ -25,6 +25,7 @@ import (
 // As in crash_test.go, with messages that have ordering keys.
 const (
 	orderWorkerEnv = "LEANMQ_ORDER_WORKER"
+	orderQueueEnv  = "LEANMQ_ORDER_QUEUE"
 	orderPartsEnv  = "LEANMQ_ORDER_PARTITIONS" // unless it is 0
 	orderLease     = 2 * time.Second           // a loaded machine must not let it lapse
 )
@@ -48,9 +49,9 @@ func orderWorker() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	consume := mq.Queue("jobs").Consume
+	consume := mq.Queue(os.Getenv(orderQueueEnv)).Consume
 	if n, _ := strconv.Atoi(os.Getenv(orderPartsEnv)); n > 0 {
-		consume = mq.Partitioned("jobs", n).Consume
+		consume = mq.Partitioned(os.Getenv(orderQueueEnv), n).Consume
 	}
 	err = consume(ctx, func(_ context.Context, m *leanmq.Message) error {
 		write := func(what string) {
@@ -117,14 +118,37 @@ func TestKilledWorkersKeepTheOrder(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
 	q := open(t, server.URL()).Queue("jobs")
-	killedWorkersKeepTheOrder(t, server.URL(), 0, q.Send, func() leanmq.QueueInfo { return info(t, q) })
+	levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
+	state := func() leanmq.QueueInfo { return info(t, q) }
+	keepTheOrder(t, server.URL(), q.Name(), 0, state, func(key int, payload []byte, opts ...leanmq.SendOption) error {
+		_, err := q.Send(context.Background(), payload, append(opts, leanmq.Priority(levels[key%len(levels)]))...)
+		return err
+	})
 	nothingIsLeft(t, server.URL(), "jobs")
 }
 
-func startOrderWorker(t *testing.T, url string, partitions int, ledger string) *crashProcess {
+// As those of a queue do the consumers of a topic's group.
+func TestKilledWorkersOfAGroupKeepTheOrder(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	topic := open(t, server.URL()).Topic("s:jobs")
+	q := topic.Group("g").Queue()
+	state := func() leanmq.QueueInfo { return info(t, q) }
+	keepTheOrder(t, server.URL(), q.Name(), 0, state, func(_ int, payload []byte, opts ...leanmq.SendOption) error {
+		_, err := topic.Publish(context.Background(), payload, opts...)
+		return err
+	})
+	g := topicInfo(t, topic).Groups[0]
+	if g.Lag+g.InFlight+g.Scheduled+g.Blocked+g.Dead > 0 {
+		t.Errorf("left: %+v", g)
+	}
+}
+
+func startOrderWorker(t *testing.T, url, queue string, partitions int, ledger string) *crashProcess {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), orderWorkerEnv+"="+url, orderPartsEnv+"="+strconv.Itoa(partitions), crashLedgerEnv+"="+ledger)
+	cmd.Env = append(os.Environ(), orderWorkerEnv+"="+url, orderQueueEnv+"="+queue,
+		orderPartsEnv+"="+strconv.Itoa(partitions), crashLedgerEnv+"="+ledger)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -136,12 +160,15 @@ func startOrderWorker(t *testing.T, url string, partitions int, ledger string) *
 	return &crashProcess{cmd: cmd, stdin: stdin}
 }
 
-// killedWorkersKeepTheOrder has messages handled by worker processes that are killed.
-func killedWorkersKeepTheOrder(t *testing.T, url string, partitions int,
-	send func(context.Context, []byte, ...leanmq.SendOption) (string, error), info func() leanmq.QueueInfo,
+// keepTheOrder kills workers of a queue, with partitions or without, while messages
+// with ordering keys are sent, and checks that those with the same key are handled
+// one after another.
+func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() leanmq.QueueInfo,
+	send func(key int, payload []byte, opts ...leanmq.SendOption) error,
 ) {
+	t.Helper()
 	ledger := t.TempDir()
-	start := func() *crashProcess { return startOrderWorker(t, url, partitions, ledger) }
+	start := func() *crashProcess { return startOrderWorker(t, url, queue, partitions, ledger) }
 	const processes, crashes, keys = 3, 8, 10
 	var workers []*crashProcess
 	t.Cleanup(func() {
@@ -152,7 +179,6 @@ func killedWorkersKeepTheOrder(t *testing.T, url string, partitions int,
 	for range processes {
 		workers = append(workers, start())
 	}
-	levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
 	sent := 0
 	stop := make(chan struct{})
 	var sender sync.WaitGroup
@@ -165,9 +191,7 @@ func killedWorkersKeepTheOrder(t *testing.T, url string, partitions int,
 			}
 			for key := range keys {
 				name := fmt.Sprint("k", key)
-				_, err := send(context.Background(), []byte(strconv.Itoa(sent)), leanmq.OrderingKey(name),
-					leanmq.WithHeader("key", name), leanmq.Priority(levels[key%len(levels)]))
-				if err != nil {
+				if err := send(key, []byte(strconv.Itoa(sent)), leanmq.OrderingKey(name), leanmq.WithHeader("key", name)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -194,7 +218,7 @@ func killedWorkersKeepTheOrder(t *testing.T, url string, partitions int,
 	close(stop)
 	sender.Wait()
 	within(t, time.Minute, "the queue is empty", func() bool {
-		i := info()
+		i := left()
 		return i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0
 	})
 	for _, w := range workers {

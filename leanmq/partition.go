@@ -49,8 +49,8 @@ type partitionsShared struct {
 }
 
 type partitionsKey struct {
-	name string
-	n    int
+	record, name string
+	n            int
 }
 
 // Partitioned returns the handle of a queue with n partitions, 1 to 1024. Twice to
@@ -62,27 +62,33 @@ type partitionsKey struct {
 // bounds each of them. Make the handle once: it knows the names of all partitions.
 func (c *Client) Partitioned(name string, n int, opts ...QueueOption) *PartitionedQueue {
 	q := &PartitionedQueue{c: c, name: name}
-	if q.set, q.err = c.s.Partitions(name); q.err != nil {
-		return q
+	set, err := c.s.Partitions(name)
+	q.open(set, err, n, func(part string) *Queue { return c.Queue(part, opts...) })
+	return q
+}
+
+// open makes the handles of the partitions.
+func (q *PartitionedQueue) open(set *store.Partitions, err error, n int, part func(name string) *Queue) {
+	if q.set, q.err = set, err; err != nil {
+		return
 	}
 	q.name = q.set.Name
 	if n < 1 || n > store.MaxPartitions {
 		q.err = invalid("partitions", "are %d: want 1 to %d", n, store.MaxPartitions)
-		return q
+		return
 	}
 	q.parts = make([]*Queue, n)
 	for i := range q.parts {
-		q.parts[i] = c.Queue(q.set.PartitionName(i, n), opts...)
+		q.parts[i] = part(q.set.PartitionName(i, n))
 		if q.err == nil {
 			q.err = q.parts[i].err
 		}
 	}
-	q.shared = c.Shared(partitionsKey{q.name, n}, func() any {
+	q.shared = q.c.Shared(partitionsKey{q.set.Record, q.name, n}, func() any {
 		s := &partitionsShared{}
 		s.next.Store(rand.Uint64() >> 1) // so that senders do not march together
 		return s
 	}).(*partitionsShared)
-	return q
 }
 
 // Name returns the queue's full name.
@@ -118,8 +124,8 @@ type PartitionsError struct {
 }
 
 func (e *PartitionsError) Error() string {
-	return fmt.Sprintf("the queue has %d partitions, not %d, since its first use: use %d, or Partitioned(%q, %d).Delete it once it is empty",
-		e.Fixed, e.Given, e.Fixed, e.Queue, e.Fixed)
+	return fmt.Sprintf("%s has %d partitions, not %d, since its first use: use %d, or delete it with these (PartitionedQueue.Delete) once it is empty",
+		e.Queue, e.Fixed, e.Given, e.Fixed)
 }
 
 // Is makes errors.Is(err, ErrInvalid) true.

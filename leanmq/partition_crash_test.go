@@ -1,6 +1,7 @@
 package leanmq_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/leanmq/leanmq/internal/redistest"
@@ -12,7 +13,11 @@ func TestKilledMembersKeepTheOrder(t *testing.T) {
 	const n = 5
 	server := redistest.Server(t)
 	q := open(t, server.URL()).Partitioned("jobs", n)
-	killedWorkersKeepTheOrder(t, server.URL(), n, q.Send, func() leanmq.QueueInfo { return partitions(t, q).QueueInfo })
+	state := func() leanmq.QueueInfo { return partitions(t, q).QueueInfo }
+	keepTheOrder(t, server.URL(), "jobs", n, state, func(_ int, payload []byte, opts ...leanmq.SendOption) error {
+		_, err := q.Send(context.Background(), payload, opts...)
+		return err
+	})
 	for _, p := range q.Partitions() {
 		nothingIsLeft(t, server.URL(), p.Name())
 	}
@@ -25,7 +30,7 @@ func TestPartitionsOfAKilledMember(t *testing.T) {
 	server := redistest.Server(t)
 	ledger := t.TempDir()
 	q := open(t, server.URL()).Partitioned("jobs", n)
-	w := startOrderWorker(t, server.URL(), n, ledger)
+	w := startOrderWorker(t, server.URL(), "jobs", n, ledger)
 	eventually(t, "it has all partitions", func() bool { return partitions(t, q).Consumers == 1 })
 
 	var s shares

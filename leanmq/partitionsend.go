@@ -15,7 +15,7 @@ func (q *PartitionedQueue) Send(ctx context.Context, payload []byte, opts ...Sen
 	if len(opts) == 0 {
 		return q.parts[q.turns(1)].Send(ctx, payload)
 	}
-	c, err := newSendConfig(opts)
+	c, err := q.parts[0].sendConfig(opts)
 	if err != nil {
 		return "", q.wrap("send", err)
 	}
@@ -27,7 +27,7 @@ func (q *PartitionedQueue) SendValue(ctx context.Context, v any, opts ...SendOpt
 	if err := q.fix(ctx); err != nil {
 		return "", q.wrap("send", err)
 	}
-	c, err := newSendConfig(opts)
+	c, err := q.parts[0].sendConfig(opts)
 	if err != nil {
 		return "", q.wrap("send", err)
 	}
@@ -65,7 +65,7 @@ func (q *PartitionedQueue) SendMany(ctx context.Context, payloads [][]byte, opts
 	if err := q.fix(ctx); err != nil {
 		return nil, q.wrap("send", err)
 	}
-	c, err := newSendConfig(opts)
+	c, err := q.parts[0].sendConfig(opts)
 	if err != nil {
 		return nil, q.wrap("send", err)
 	}

@@ -47,13 +47,13 @@ type pool struct {
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
-	ready    [store.Levels]fifo
-	due      [store.Levels]int // how many of them go before more urgent ones
+	ready    [slots]fifo
+	due      [slots]int // how many of them go before more urgent ones
 	pick     picker
 	batches  batches
 	held     Message // ring of all messages held
 	nheld    int
-	at       [store.Levels]int // nheld by level
+	at       [slots]int // nheld by level
 	workers  int
 	running  int           // messages that handlers have
 	average  time.Duration // of the handler's run time
@@ -66,6 +66,7 @@ type pool struct {
 	settings store.Control // what the queue's settings were when last looked at
 	taker    *taker        // fetches while the queue has limits or several levels
 	canceled cancellations
+	topic    *Topic // of the group that the queue belongs to, or nil
 }
 
 // source is the stream of one priority level of a pool's queue.
@@ -88,7 +89,10 @@ func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool
 		pick:    picker{weights: cfg.weights},
 		batches: batches{wake: make(chan struct{}, 1)},
 	}
-	p.sources = []*source{{p: p, q: q.sq}}
+	p.sources = q.sources(p)
+	if q.sq.Topic != "" {
+		p.topic = q.c.Topic(q.sq.TopicName())
+	}
 	p.held.next, p.held.prev = &p.held, &p.held
 	return p
 }
@@ -230,7 +234,7 @@ func (p *pool) next() *Message {
 func (p *pool) overdue(s *source, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cfg.weights == [store.Levels]int{} {
+	if p.cfg.weights == [slots]int{} {
 		p.due[s.level] = min(p.due[s.level]+n, p.ready[s.level].len())
 	}
 }

@@ -59,8 +59,12 @@ func (q *Queue) InFlight(ctx context.Context, n int) ([]InFlight, error) {
 		return nil, q.wrap("in flight", "", err)
 	}
 	var out []InFlight
-	for _, level := range append([]int{0}, settings.Levels...) {
-		found, err := q.sq.Level(level).InFlight(ctx, n-len(out))
+	streams := q.sources(nil)
+	for _, level := range settings.Levels {
+		streams = append(streams, &source{q: q.sq.Level(level)})
+	}
+	for _, s := range streams {
+		found, err := s.q.InFlight(ctx, n-len(out))
 		if err != nil {
 			return nil, q.wrap("in flight", "", err)
 		}

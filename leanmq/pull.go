@@ -2,7 +2,6 @@ package leanmq
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -148,12 +147,18 @@ func (p *Puller) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.q.setTypes(ctx, &p.cfg); err != nil {
+		return err
+	}
+	if err := p.q.subscribe(ctx, &p.cfg); err != nil {
+		return err
+	}
 	p.levels = p.levels[:0]
-	for _, level := range byUrgency {
-		if level != 0 && !slices.Contains(settings.Levels, level) {
-			continue
-		}
-		s := &source{q: p.q.sq.Level(level), level: level}
+	all := p.q.sources(nil)
+	for _, level := range settings.Levels {
+		all = append(all, &source{q: p.q.sq.Level(level), level: level})
+	}
+	for _, s := range mostUrgentFirst(all) {
 		if p.epoch, err = s.q.Join(ctx, p.name); err != nil {
 			return err
 		}

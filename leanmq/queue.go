@@ -17,6 +17,7 @@ type Queue struct {
 	scoped bool  // ids are unique within a target
 	plain  bool  // a send without options is nothing but an XADD
 	parks  bool  // its messages wait for their own queue
+	topic  bool  // sends publish to a topic
 	err    error // of the name or an option: every use returns it
 
 	maxPayload int // in bytes
@@ -77,7 +78,12 @@ func (c *Client) Queue(name string, opts ...QueueOption) *Queue {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-func (q *Queue) wrap(op, id string, err error) error { return wrap(op, q.name, id, err) }
+func (q *Queue) wrap(op, id string, err error) error {
+	if q.topic && op == "send" {
+		op = "publish"
+	}
+	return wrap(op, q.name, id, err)
+}
 
 // Create makes the queue exist before its first message or consumer does. A
 // queue that exists is left as it is.

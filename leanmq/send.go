@@ -30,7 +30,7 @@ func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (i
 		}
 		return id, nil
 	}
-	c, err := newSendConfig(opts)
+	c, err := q.sendConfig(opts)
 	if err != nil {
 		return "", q.wrap("send", c.id, err)
 	}
@@ -98,7 +98,7 @@ func keep(ctx context.Context, payload []byte) []byte {
 // It is not a transaction: when it fails, the error joins one *Error for each
 // message that was not sent, and ids has "" in their places.
 func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOption) (ids []string, err error) {
-	c, err := newSendConfig(opts)
+	c, err := q.sendConfig(opts)
 	if err == nil {
 		err = q.manySendable(&c, payloads)
 	}

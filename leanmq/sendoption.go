@@ -23,6 +23,7 @@ type sendConfig struct {
 	level     int
 	order     string
 	partition string
+	kind      string // type of event
 	unique    string
 	digest    bool // unique by payload
 	keep      time.Duration
@@ -171,7 +172,7 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 func (c *sendConfig) envelope(payload []byte) store.Envelope {
 	e := store.Envelope{
 		Payload: payload, ID: c.id, Target: c.target, Policy: c.policy,
-		Level: int64(c.level), OrderKey: c.order, UniqueKey: c.unique, KeepResult: c.keep.Milliseconds(),
+		Level: int64(c.level), Type: c.kind, OrderKey: c.order, UniqueKey: c.unique, KeepResult: c.keep.Milliseconds(),
 	}
 	if c.digest {
 		e.UniqueKey = payloadKey(payload)

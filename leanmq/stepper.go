@@ -58,7 +58,12 @@ func (q *Queue) Stepper(ctx context.Context, h Handler, opts ...ConsumeOption) (
 	}
 	err = s.p.setLimits(ctx)
 	if err == nil {
-		s.epoch, err = q.sq.Join(ctx, s.name)
+		err = q.subscribe(ctx, &cfg)
+	}
+	for _, from := range s.p.sources {
+		if err == nil {
+			s.epoch, err = from.q.Join(ctx, s.name)
+		}
 	}
 	return s, q.wrap("step", "", err)
 }

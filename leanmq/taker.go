@@ -18,7 +18,7 @@ const (
 	urgentPoll = 10 * time.Millisecond
 )
 
-// taker fetches for a pool whose queue has limits or several levels: each fetch is
+// taker fetches for a pool whose queue has limits, several levels or a topic: each fetch is
 // a script that takes as many messages as the limits of all processes allow, of the
 // levels whose turn it is. It blocks, when there is nothing, on a connection of its
 // own.
@@ -112,7 +112,7 @@ func (t *taker) take(room []int) error {
 		return err
 	case taken.Why == "rate":
 		t.sleep(taken.Wait)
-	case taken.Why == "running":
+	case taken.Why == "running", taken.Why == "blocked":
 		t.sleep(roomPoll)
 	case taken.Why == "returned":
 		t.p.reclaimSoon()

@@ -18,7 +18,7 @@ type turns struct {
 	due    []int // of the last take, those whose turn it was before more urgent ones
 }
 
-func newTurns(levels []*source, weights [store.Levels]int) turns {
+func newTurns(levels []*source, weights [slots]int) turns {
 	t := turns{pick: picker{weights: weights}, levels: mostUrgentFirst(levels)}
 	for _, s := range t.levels {
 		t.queues, t.more, t.due = append(t.queues, s.q), append(t.more, true), append(t.due, 0)
@@ -61,8 +61,8 @@ func (t *turns) take(ctx context.Context, c *Client, consumer string, room []int
 
 // plan writes down whose turn it is for each of n messages.
 func (t *turns) plan(pick *picker, room []int, n int) string {
-	var more [store.Levels]bool
-	var left, position [store.Levels]int
+	var more [slots]bool
+	var left, position [slots]int
 	for i, s := range t.levels {
 		more[s.level], left[s.level], position[s.level] = t.more[i], room[i], i
 	}

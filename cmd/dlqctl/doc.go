@@ -2,6 +2,7 @@
 // them. It also shows what is in flight, pauses queues and cancels messages.
 //
 //	dlqctl queues
+//	dlqctl topics
 //	dlqctl ls emails --limit 10
 //	dlqctl show emails 1700000000000-0
 //	dlqctl requeue emails --all

@@ -48,7 +48,7 @@ type command struct {
 
 // commands in the order of the help.
 var commands = []*command{
-	&queuesCommand, &lsCommand, &showCommand, &requeueCommand, &purgeCommand,
+	&queuesCommand, &topicsCommand, &lsCommand, &showCommand, &requeueCommand, &purgeCommand,
 	&psCommand, &pauseCommand, &resumeCommand, &cancelCommand,
 }
 

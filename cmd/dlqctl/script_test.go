@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 						"lines":    lines,
 						"harmless": harmless,
 						"onlynote": onlyNote,
+						"publish":  publish,
 						"seed":     seed,
 					},
 				})

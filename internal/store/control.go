@@ -101,7 +101,8 @@ type Wanted struct {
 // Taken is what came of a Take.
 type Taken struct {
 	// Why there was no more: "", "empty", "paused", "running", "returned" (as
-	// "running", but some of it was handed back), "rate".
+	// "running", but some of it was handed back), "rate", "blocked" (too many of a
+	// group wait for others with their ordering keys).
 	Why  string
 	Wait time.Duration // until the rate allows more
 	Last []string      // of each level, when it is empty: the last entry that was delivered
@@ -109,13 +110,14 @@ type Taken struct {
 }
 
 // Take reads new messages of the levels of one queue, the most urgent first, as far
-// as its limits allow. It does not wait.
+// as its limits allow. It does not wait. One of the levels may be the topic of a
+// group (see Queue.OfTopic).
 func (s *Store) Take(ctx context.Context, consumer string, levels []*Queue, w Wanted, each func(level int, e Entry)) (Taken, error) {
 	var t Taken
-	keys := append(make([]string, 0, 2+len(levels)), levels[0].Meta, levels[0].Rate)
-	args := append(make([]any, 0, 4+len(levels)), group, consumer, w.Most, w.Plan)
+	keys := levels[0].scope(levels[0].Rate)
+	args := append(make([]any, 0, 3+2*len(levels)), consumer, w.Most, w.Plan)
 	for i, q := range levels {
-		keys, args = append(keys, q.Stream), append(args, w.UpTo[i])
+		keys, args = append(keys, q.Stream), append(args, q.group, w.UpTo[i])
 	}
 	reply, err := s.list(ctx, takeScript, keys, args...)
 	if err != nil {

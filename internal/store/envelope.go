@@ -30,6 +30,7 @@ type Envelope struct {
 	OrderKey    string // k, messages with the same one are handled one after another
 	UniqueKey   string // q, no second message with the same one until this one is finished
 	Level       int64  // y, priority; 0 = normal
+	Type        string // v, what kind of event it is: segments with dots between them
 	KeepResult  int64  // o, ms for which the result is kept; 0 = there is none
 	Header      []string
 }
@@ -66,6 +67,7 @@ func (e *Envelope) appendFields(args []any) []any {
 	str("q", e.UniqueKey)
 	num("y", e.Level)
 	num("o", e.KeepResult)
+	str("v", e.Type)
 	for _, h := range e.Header {
 		args = append(args, h)
 	}
@@ -151,6 +153,8 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 			e.UniqueKey = string(v)
 		case 'y':
 			e.Level = num("y", v)
+		case 'v':
+			e.Type = string(v)
 		case 'o':
 			e.KeepResult = num("o", v)
 		}

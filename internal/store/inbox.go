@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -157,13 +156,6 @@ func decodeReply(fields [][]byte) (Reply, error) {
 		return r, &MalformedError{"a reply without correlation id"}
 	}
 	return r, nil
-}
-
-// idAfter is the smallest entry id greater than id.
-func idAfter(id string) string {
-	ms, seq, _ := strings.Cut(id, "-")
-	n, _ := strconv.ParseUint(seq, 10, 64)
-	return ms + "-" + strconv.FormatUint(n+1, 10)
 }
 
 // Interrupt makes a blocked Read return.

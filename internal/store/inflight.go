@@ -26,7 +26,7 @@ const inFlightPage = 500
 func (q *Queue) InFlight(ctx context.Context, n int) ([]Pending, error) {
 	var out []Pending
 	for from := "-"; len(out) < n; {
-		list := redis.NewXPendingExtCmd(ctx, "XPENDING", q.Stream, group, from, "+", inFlightPage)
+		list := redis.NewXPendingExtCmd(ctx, "XPENDING", q.Stream, q.group, from, "+", inFlightPage)
 		if err := q.s.pipe.do(ctx, list); err != nil {
 			return nil, classify(err)
 		}

@@ -37,6 +37,9 @@ func (s *Store) Infos(ctx context.Context, queues []*Queue) ([]Info, error) {
 		if err := q.addLevels(ctx, &infos[i], counts[i].levels()); err != nil {
 			return nil, err
 		}
+		if err := q.addTopic(ctx, &infos[i]); err != nil {
+			return nil, err
+		}
 	}
 	return infos, nil
 }
@@ -66,7 +69,7 @@ func newCounting(ctx context.Context, q *Queue) counting {
 		delayed: redis.NewIntCmd(ctx, "ZCARD", q.Delayed),
 		ticks:   redis.NewIntCmd(ctx, "HLEN", q.QueueKeys.Periodic),
 		groups:  redis.NewXInfoGroupsCmd(ctx, q.Stream),
-		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, group),
+		pending: redis.NewXPendingCmd(ctx, "XPENDING", q.Stream, q.group),
 		meta:    redis.NewSliceCmd(ctx, "HMGET", q.Meta, "levels", "blocked", "paused", CounterExpired, CounterCanceled),
 	}
 }
@@ -130,7 +133,11 @@ func (q *Queue) addLevels(ctx context.Context, info *Info, levels string) error 
 
 // QueueNames returns the names of all queues, sorted.
 func (s *Store) QueueNames(ctx context.Context) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", s.keys.Queues())
+	return s.names(ctx, s.keys.Queues())
+}
+
+func (s *Store) names(ctx context.Context, registry string) ([]string, error) {
+	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", registry)
 	if err := s.pipe.do(ctx, cmd); err != nil {
 		return nil, classify(err)
 	}
@@ -146,8 +153,11 @@ func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) 
 	if force {
 		flag = "1"
 	}
-	v, err := q.s.eval(ctx, deleteScript,
-		q.scope(q.Delayed, q.Dead, q.Bodies, q.Workers, q.Rate, q.Canceled, q.QueueKeys.Periodic), flag)
+	keys := q.scope(q.Delayed, q.Dead, q.Bodies, q.Workers, q.Rate, q.Canceled, q.QueueKeys.Periodic)
+	if q.Topic != "" {
+		keys = append(keys, q.Topic)
+	}
+	v, err := q.s.eval(ctx, deleteScript, keys, flag, q.Member)
 	if left = integer(v); err != nil || left > 0 {
 		return left, err
 	}
@@ -161,6 +171,11 @@ func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) 
 
 // Create makes the stream and its group, and lists the queue.
 func (q *Queue) Create(ctx context.Context) error {
+	if q.Topic != "" {
+		if _, err := q.Subscribe(ctx, "0-0", nil); err != nil {
+			return err
+		}
+	}
 	create := redis.NewStatusCmd(ctx, "XGROUP", "CREATE", q.Stream, group, "0", "MKSTREAM")
 	create.SetFirstKeyPos(2)
 	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
@@ -180,6 +195,9 @@ func isBusyGroup(err error) bool {
 // Waiting returns up to n messages of the stream after the entry id after (""
 // for the beginning), ready and in flight ones alike, without consuming them.
 func (q *Queue) Waiting(ctx context.Context, after string, n int) ([]Entry, error) {
+	if q.isTopic() {
+		return q.waitingOfTopic(ctx, after, n)
+	}
 	return q.s.rangeOf(ctx, q.Stream, after, n)
 }
 
@@ -201,13 +219,7 @@ func (s *Store) rangeBetween(ctx context.Context, stream, first, last string, n 
 	if err != nil {
 		return nil, classify(err)
 	}
-	var out []Entry
-	r := resp{b: raw}
-	err = r.entries(func(id []byte, fields [][]byte) error {
-		out = append(out, newEntry(string(id), fields))
-		return nil
-	})
-	return out, classify(err)
+	return entries(raw)
 }
 
 // Remove takes an entry that no consumer was given out of the stream.

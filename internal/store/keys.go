@@ -14,7 +14,8 @@ const (
 	maxNameLen = 200
 )
 
-// group is the one consumer group of a queue's stream.
+// group is the one consumer group of a queue's stream. No group of a topic is
+// called so: scripts tell by it whether a stream's entries are the queue's own.
 const group = "leanmq"
 
 // Keys builds every key name there is. Two queues never share a key: names
@@ -38,27 +39,46 @@ type QueueKeys struct {
 	Unique   string // hash of message ids by unique key
 	Rate     string // when the rate limit grants the next message, in µs
 	Canceled string // zset of canceled message ids by the time in ms of the cancel
+	Group    string // the consumer group that reads Stream
+	Topic    string // of a topic's group: the stream of the topic, else ""
+	Member   string // of a topic's group: its name, else ""
 }
 
-// Queue returns the keys of the queue called name: "name", or "tag:name" for
-// queues that share the hash tag of a service.
+// Queue returns the keys of the queue called name: "name", "tag:name" for queues
+// that share the hash tag of a service, or "tag:topic:group" for what is a topic's
+// group's own.
 func (k Keys) Queue(name string) (QueueKeys, error) {
+	if topic, member, ok := cutGroup(name); ok {
+		return k.Group(topic, member)
+	}
+	canonical, tag, stream, err := k.named("queue", name)
+	if err != nil {
+		return QueueKeys{}, err
+	}
+	return queueKeys(canonical, tag, stream), nil
+}
+
+// named reads a name of one or two parts.
+func (k Keys) named(what, name string) (canonical, tag, base string, err error) {
 	tag, rest, tagged := strings.Cut(name, ":")
 	if !tagged {
 		rest = tag
-	} else if err := checkName("queue tag", tag, maxTagLen); err != nil {
-		return QueueKeys{}, err
+	} else if err := checkName(what+" tag", tag, maxTagLen); err != nil {
+		return "", "", "", err
 	}
-	if err := checkName("queue name", rest, maxNameLen); err != nil {
-		return QueueKeys{}, err
+	if err := checkName(what+" name", rest, maxNameLen); err != nil {
+		return "", "", "", err
 	}
-	canonical := tag + ":" + rest
-	stream := k.prefix + ":{" + tag + "}:" + rest
+	canonical = tag + ":" + rest
 	if tag == rest {
 		canonical = rest
 	}
+	return canonical, tag, k.prefix + ":{" + tag + "}:" + rest, nil
+}
+
+func queueKeys(name, tag, stream string) QueueKeys {
 	return QueueKeys{
-		Name:     canonical,
+		Name:     name,
 		Tag:      tag,
 		Stream:   stream,
 		Base:     stream,
@@ -72,7 +92,8 @@ func (k Keys) Queue(name string) (QueueKeys, error) {
 		Unique:   stream + ":unique",
 		Rate:     stream + ":rate",
 		Canceled: stream + ":canceled",
-	}, nil
+		Group:    group,
+	}
 }
 
 // level is the keys of the same queue with the stream of a priority level.
@@ -120,6 +141,7 @@ type PartitionKeys struct {
 	Name    string // canonical, as QueueKeys.Name
 	Tag     string
 	Record  string // hash: "n" is the number of partitions, "version" counts the changes of the members
+	Group   bool   // it is a topic's group: the record is that of the topic
 	Members string // zset of those that share the partitions out, by the time in ms when they count as gone; also the channel that tells of changes of it
 }
 
@@ -137,10 +159,26 @@ func (k Keys) Partitions(name string) (PartitionKeys, error) {
 		return PartitionKeys{}, &NameError{What: what, Name: whole, Reason: fmt.Sprintf(
 			"has %d bytes: with partitions at most %d are allowed", len(whole), maxPartitionedTag)}
 	}
-	return PartitionKeys{
+	p := PartitionKeys{
 		Name: q.Name, Tag: q.Tag,
 		Record: q.Base + ":partitions", Members: q.Base + ":members",
-	}, nil
+	}
+	if q.Topic != "" {
+		p.Record, p.Group = q.Topic+":partitions", true
+	}
+	return p, nil
+}
+
+// TopicPartitions returns the keys of the partitioned topic called name.
+func (k Keys) TopicPartitions(name string) (PartitionKeys, error) {
+	t, err := k.Topic(name)
+	if err != nil {
+		return PartitionKeys{}, err
+	}
+	if _, err := k.Partitions(t.Tag + ":x"); err != nil { // for the bound of the tag
+		return PartitionKeys{}, err
+	}
+	return PartitionKeys{Name: t.Name, Tag: t.Tag, Record: t.Stream + ":partitions"}, nil
 }
 
 // Inbox is the reply stream of one gateway instance.

@@ -22,9 +22,12 @@ type Entry struct {
 
 // Join makes consumer part of the queue's group and returns its epoch.
 func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err error) {
-	level := strings.TrimPrefix(q.Stream[len(q.Base):], ":p")
+	level := ""
+	if !q.isTopic() {
+		level = strings.TrimPrefix(q.Stream[len(q.Base):], ":p")
+	}
 	cmd := joinScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...),
-		group, consumer, level, q.Notices(), q.Name)
+		q.group, consumer, level, q.Notices(), q.Name)
 	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 	if err := q.s.pipe.doAll(ctx, []redis.Cmder{cmd, list}); err != nil {
 		return "", classify(err)
@@ -37,7 +40,7 @@ func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err er
 // those it does not. The epoch returned is one that it had while it owned all
 // the others. Safe to repeat. At most MaxRenew ids.
 func (q *Queue) Renew(ctx context.Context, consumer string, ids []string) (epoch string, lost []string, err error) {
-	args := append(make([]any, 0, 2+len(ids)), group, consumer)
+	args := append(make([]any, 0, 2+len(ids)), q.group, consumer)
 	for _, id := range ids {
 		args = append(args, id)
 	}
@@ -55,8 +58,11 @@ const MaxRenew = maxScriptItems
 // Reclaim takes over up to n messages whose lease has run out, and
 // dead-letters those already delivered maxDeliveries times (0 = no limit).
 func (q *Queue) Reclaim(ctx context.Context, consumer string, lease time.Duration, n, maxDeliveries int) (entries []Entry, buried int, err error) {
-	reply, err := q.s.list(ctx, reclaimScript, q.settleKeys(),
-		group, consumer, lease.Milliseconds(), n, maxDeliveries)
+	keys, args := q.settleKeys(), []any{q.group, consumer, lease.Milliseconds(), n, maxDeliveries}
+	if q.Topic != "" {
+		keys, args = append(keys, q.Topic), append(args, q.Member)
+	}
+	reply, err := q.s.list(ctx, reclaimScript, keys, args...)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -78,7 +84,7 @@ func (q *Queue) Reclaim(ctx context.Context, consumer string, lease time.Duratio
 // group. Safe to repeat.
 func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error) {
 	v, err := q.s.eval(ctx, releaseScript, []string{q.Stream, q.Workers},
-		group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
+		q.group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
 	return int(integer(v)), err
 }
 
@@ -86,7 +92,7 @@ func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error)
 // stays in the group. Safe to repeat.
 func (q *Queue) HandBack(ctx context.Context, consumer string, ids []string) (n int, err error) {
 	for chunk := range slices.Chunk(ids, maxScriptItems) {
-		args := append(make([]any, 0, 5+len(chunk)), group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
+		args := append(make([]any, 0, 5+len(chunk)), q.group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
 		for _, id := range chunk {
 			args = append(args, id)
 		}
@@ -103,7 +109,7 @@ func (q *Queue) HandBack(ctx context.Context, consumer string, ids []string) (n 
 // Safe to repeat.
 func (q *Queue) HandBackLapsed(ctx context.Context, lease time.Duration) (n int, err error) {
 	v, err := q.s.eval(ctx, lapseScript, []string{q.Stream, q.Workers},
-		group, lease.Milliseconds(), releasedIdle.Milliseconds(), maxScriptItems)
+		q.group, lease.Milliseconds(), releasedIdle.Milliseconds(), maxScriptItems)
 	return int(integer(v)), err
 }
 
@@ -113,7 +119,7 @@ const releasedIdle = 365 * 24 * time.Hour
 
 // Reap removes consumers that own nothing and were not seen for idle.
 func (q *Queue) Reap(ctx context.Context, idle time.Duration) (int, error) {
-	v, err := q.s.eval(ctx, reapScript, []string{q.Stream, q.Workers}, group, idle.Milliseconds())
+	v, err := q.s.eval(ctx, reapScript, []string{q.Stream, q.Workers}, q.group, idle.Milliseconds())
 	return int(integer(v)), err
 }
 

@@ -27,6 +27,26 @@ func (s *Store) Partitions(name string) (*Partitions, error) {
 	return &Partitions{PartitionKeys: keys, s: s}, nil
 }
 
+// TopicPartitions returns the handle of the partitions of a topic, which has no
+// members: its groups have.
+func (s *Store) TopicPartitions(name string) (*Partitions, error) {
+	keys, err := s.keys.TopicPartitions(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Partitions{PartitionKeys: keys, s: s}, nil
+}
+
+// GroupPartitions returns the handle of the partitions of a topic's group: the number
+// is the topic's, the members are its own.
+func (s *Store) GroupPartitions(topic, group string) (*Partitions, error) {
+	keys, err := s.keys.Group(topic, group)
+	if err != nil {
+		return nil, err
+	}
+	return s.Partitions(keys.Name)
+}
+
 // Fix fixes the number of partitions, unless it is fixed already, and returns what
 // it is. Safe to repeat.
 func (p *Partitions) Fix(ctx context.Context, n int) (int, error) {
@@ -55,9 +75,14 @@ func (p *Partitions) Number(ctx context.Context) (int, error) {
 	return int(n), classify(err)
 }
 
-// Forget forgets the number and the members.
+// Forget forgets the number and the members. A group's number is the topic's, and
+// stays.
 func (p *Partitions) Forget(ctx context.Context) error {
-	_, err := p.s.count(ctx, "DEL", p.Record, p.Members)
+	keys := []any{"DEL", p.Members}
+	if !p.Group {
+		keys = append(keys, p.Record)
+	}
+	_, err := p.s.count(ctx, keys...)
 	return err
 }
 

@@ -39,10 +39,18 @@ var (
 	deleteScript  = newScript("delete")
 	controlScript = newScript("control")
 	takeScript    = newScript("take")
-	cancelScript  = newScript("cancel")
-	lapseScript   = newScript("lapse")
-	removeScript  = newScript("remove")
-	routesScript  = newScript("publish_routes")
+
+	subscribeScript   = newScript("subscribe")
+	seekScript        = newScript("seek")
+	topicScript       = newScript("topic")
+	countScript       = newScript("count")
+	trimScript        = newScript("trim")
+	deleteTopicScript = newScript("delete_topic")
+
+	cancelScript = newScript("cancel")
+	lapseScript  = newScript("lapse")
+	removeScript = newScript("remove")
+	routesScript = newScript("publish_routes")
 
 	tickScript            = newScript("tick")
 	setPeriodicScript     = newScript("set_periodic")

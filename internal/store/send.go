@@ -14,7 +14,9 @@ import (
 type Queue struct {
 	QueueKeys
 	s      *Store
-	stream any // Stream, boxed once
+	stream any  // Stream, boxed once
+	group  any  // Group, boxed once
+	topic  bool // what is sent is published to a topic
 	// listed is when this process last put the name into the registry. It is
 	// repeated now and then because the registry can be flushed away.
 	listed atomic.Int64
@@ -32,7 +34,7 @@ func (s *Store) Queue(name string) (*Queue, error) {
 }
 
 func newQueue(s *Store, keys QueueKeys) *Queue {
-	return &Queue{QueueKeys: keys, s: s, stream: keys.Stream}
+	return &Queue{QueueKeys: keys, s: s, stream: keys.Stream, group: keys.Group}
 }
 
 // Levels is how many priority levels there are. Level 0 is the normal one.
@@ -53,6 +55,9 @@ func (q *Queue) relist(ctx context.Context) redis.Cmder {
 	now, last := time.Now().UnixNano(), q.listed.Load()
 	if now-last < int64(relistAfter) || !q.listed.CompareAndSwap(last, now) {
 		return nil
+	}
+	if q.topic {
+		return redis.NewIntCmd(ctx, "SADD", q.s.keys.Topics(), q.Name)
 	}
 	return redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 }
@@ -184,7 +189,9 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
 	args := make([]any, 0, 9+2*7+len(e.Header))
 	simple := t.now() && e.Level == 0
-	if simple && t.Window > 0 && t.Unique <= 0 && e.OrderKey == "" && e.UniqueKey == "" {
+	// Who reads a topic keeps the order of those with an ordering key.
+	inOrder := e.OrderKey != "" && !q.topic
+	if simple && t.Window > 0 && t.Unique <= 0 && !inOrder && e.UniqueKey == "" {
 		keys := []string{q.Base, q.dedupeWithin(t.Scope, e.ID)}
 		return dedupeScript.cmd(ctx, keys, e.appendFields(append(args, t.Window.Milliseconds()))...)
 	}

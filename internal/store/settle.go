@@ -82,7 +82,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 	}
 	for _, done := range st.Done {
 		for ids := range slices.Chunk(done.IDs, maxScriptItems) {
-			args := append(make([]any, 0, 3+len(ids)), group, consumer, done.Epoch)
+			args := append(make([]any, 0, 3+len(ids)), q.group, consumer, done.Epoch)
 			for _, id := range ids {
 				args = append(args, id)
 			}
@@ -90,7 +90,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		}
 	}
 	for fs := range slices.Chunk(st.Finished, maxScriptItems) {
-		args := append(make([]any, 0, 2+8*len(fs)), group, consumer)
+		args := append(make([]any, 0, 2+8*len(fs)), q.group, consumer)
 		for i := range fs {
 			f := &fs[i]
 			keep := ""
@@ -102,14 +102,14 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		cmds = append(cmds, finishScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...), args...))
 	}
 	for rs := range slices.Chunk(st.Retries, maxScriptItems) {
-		args := append(make([]any, 0, 4+5*len(rs)), group, consumer, q.Notices(), q.Name)
+		args := append(make([]any, 0, 4+5*len(rs)), q.group, consumer, q.Notices(), q.Name)
 		for _, r := range rs {
 			args = append(args, r.ID, ceilMs(r.Delay), r.Attempts, r.Error, r.Epoch)
 		}
 		cmds = append(cmds, retryScript.cmd(ctx, []string{q.Stream, q.Workers, q.Delayed, q.Bodies}, args...))
 	}
 	for ds := range slices.Chunk(st.Dead, maxScriptItems) {
-		args := append(make([]any, 0, 2+5*len(ds)), group, consumer)
+		args := append(make([]any, 0, 2+5*len(ds)), q.group, consumer)
 		for _, d := range ds {
 			args = append(args, d.ID, d.Reason, d.Attempts, d.Error, d.Epoch)
 		}

@@ -1,4 +1,6 @@
--- Acknowledges and deletes messages, if the consumer still owns them.
+-- Acknowledges and deletes messages, if the consumer still owns them. What stands in
+-- a topic stays there, for its other groups: so it is wherever the group is not
+-- "leanmq".
 --
 -- Every takeover (reclaim.lua) changes the epoch of the consumer it takes from,
 -- so an unchanged epoch proves that all of them are still its own: one HGET
@@ -9,14 +11,13 @@
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
 if epoch == ARGV[3] then
   redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 4))
-  redis.call('XDEL', KEYS[1], unpack(ARGV, 4))
+  if ARGV[1] == 'leanmq' then redis.call('XDEL', KEYS[1], unpack(ARGV, 4)) end
   return {epoch}
 end
 local result = {epoch or ''}
 for i = 4, #ARGV do
   if owned(KEYS[1], ARGV[1], ARGV[2], ARGV[i]) then
-    redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-    redis.call('XDEL', KEYS[1], ARGV[i])
+    take_out(KEYS[1], ARGV[1], ARGV[i])
   else
     result[#result + 1] = ARGV[i]
   end

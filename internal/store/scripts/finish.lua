@@ -24,7 +24,7 @@ for i = 3, #ARGV, 8 do
   end
 end
 if #entries > 0 then
-  redis.call('XDEL', KEYS[1], unpack(entries))
+  if ARGV[1] == 'leanmq' then redis.call('XDEL', KEYS[1], unpack(entries)) end -- see done.lua
   redis.call('DEL', unpack(notes))
 end
 return result

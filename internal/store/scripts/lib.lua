@@ -295,11 +295,60 @@ local function waiting(q, delayed)
   return n
 end
 
+-- A function that says whether a type matches one of these patterns (packed). A type
+-- and a pattern are segments with dots between them; "*" stands for one segment, "#"
+-- for any number of them. Each type is looked at once a script.
+local function type_filter(patterns)
+  local list, known = {}, {}
+  local function split(s)
+    local out = {}
+    for segment in string.gmatch(s, '[^.]+') do out[#out + 1] = segment end
+    return out
+  end
+  for i, pattern in ipairs(unpack_fields(patterns)) do list[i] = split(pattern) end
+  -- Which places of the pattern can be reached with what was read so far: place p is
+  -- that before its p-th segment.
+  local function matches(pattern, segments)
+    local at = {true}
+    for p = 1, #pattern do
+      if at[p] and pattern[p] == '#' then at[p + 1] = true end
+    end
+    for _, segment in ipairs(segments) do
+      local next = {}
+      for p = 1, #pattern do
+        if at[p] and pattern[p] == '#' then next[p] = true end
+        if at[p] and (pattern[p] == '*' or pattern[p] == segment) then next[p + 1] = true end
+        if next[p] and pattern[p] == '#' then next[p + 1] = true end
+      end
+      at = next
+    end
+    return at[#pattern + 1] or false
+  end
+  return function(kind)
+    local known_so = known[kind]
+    if known_so == nil then
+      known_so = false
+      local segments = split(kind)
+      for _, pattern in ipairs(list) do known_so = known_so or matches(pattern, segments) end
+      known[kind] = known_so
+    end
+    return known_so
+  end
+end
+
 -- Redis refuses the first write of a script while its memory is full, but not
 -- those after one that it allows: what takes no more room than it frees, or lets
 -- others do so, must go on all the same. hash is a hash of the queue.
 local function settle_always(hash)
   redis.call('HDEL', hash, '')
+end
+
+-- Takes an entry that is settled, or is somewhere else now, from a consumer. A queue's
+-- own stream, which "leanmq" reads, gives it up; that of a topic keeps it for other
+-- groups.
+local function take_out(stream, group, ...)
+  redis.call('XACK', stream, group, ...)
+  if group == 'leanmq' then redis.call('XDEL', stream, ...) end
 end
 
 -- Moves an entry to the dead-letter stream. Writes first and takes away last.
@@ -314,7 +363,56 @@ local function bury(q, stream, group, dead, id, fields, reason, err, attempts, w
   set.w, set.e, set.a, set.l = reason, err, attempts, now
   set.f = get(fields, 'f') or now
   redis.call('XADD', dead, '*', unpack(amend(kept, set)))
-  redis.call('XACK', stream, group, id)
-  redis.call('XDEL', stream, id)
+  take_out(stream, group, id)
   finish_fields(q, id, fields, 'dead', err)
+end
+
+-- Whether the entry id a is before b.
+local function before(a, b)
+  local am, as = string.match(a, '^(%d+)%-(%d+)$')
+  local bm, bs = string.match(b, '^(%d+)%-(%d+)$')
+  if am ~= bm then return tonumber(am) < tonumber(bm) end
+  if #as ~= #bs then return #as < #bs end -- more than a number holds
+  return as < bs
+end
+
+-- The entry id next to this one; ids that count beyond a number stay as they are.
+local function after(id)
+  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
+  if seq == '18446744073709551615' then return int(ms + 1) .. '-0' end
+  return #seq > 15 and id or ms .. '-' .. int(seq + 1)
+end
+
+-- What there is of a topic, for somebody who wants what comes after an entry that is
+-- not there any more, or not yet; nil if all is well. Everything is after 0-0.
+local function not_there(topic, meta, id)
+  local first = redis.call('XRANGE', topic, '-', '+', 'COUNT', 1)[1]
+  local last = redis.call('XREVRANGE', topic, '+', '-', 'COUNT', 1)[1]
+  local trimmed = redis.call('HGET', meta, 'trimmed') -- all before this
+  first, last = first and first[1] or '', last and last[1] or ''
+  if id ~= '0-0' and trimmed and before(after(id), trimmed) then return {'gone', first, last} end
+  if before(last ~= '' and last or trimmed or '0-0', id) and before(int(now_ms()) .. '-0', id) then
+    return {'ahead', first, last}
+  end
+end
+
+-- The groups of a topic: for each its name, the last entry delivered, the first one
+-- that it is not done with (everything before that is), how many are pending, how many
+-- of them were handed back, and what else XINFO says.
+local function groups_of(topic)
+  local found, groups = redis.pcall('XINFO', 'GROUPS', topic), {}
+  for _, g in ipairs(found.err and {} or found) do
+    local name, last = get(g, 'name'), get(g, 'last-delivered-id')
+    if not string.find(last, '-', 1, true) then last = last .. '-0' end -- miniredis
+    local pending = redis.call('XPENDING', topic, name)
+    local undone = after(last)
+    if pending[1] > 0 and before(pending[2], undone) then undone = pending[2] end
+    local released = 0
+    for _, owner in ipairs(pending[4] or {}) do
+      if owner[1] == 'released' then released = tonumber(owner[2]) end
+    end
+    groups[#groups + 1] =
+      {name = name, last = last, undone = undone, pending = pending[1], released = released, info = g}
+  end
+  return groups
 end

@@ -1,8 +1,9 @@
 -- Takes over messages whose lease has run out, and dead-letters those that
 -- were delivered too often without any worker living to settle them.
--- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta, 7 dead
+-- KEYS  1 stream, 2 workers, 3 base, 4 order, 5 unique, 6 meta, 7 dead; of a topic's
+--       group also 8 the topic
 -- ARGV  1 group, 2 consumer, 3 lease in ms, 4 most to take,
---       5 most deliveries or 0
+--       5 most deliveries or 0; with a topic also 6 its group
 -- It takes no more than the limit of messages in flight has room for.
 -- Returns {number dead-lettered, {id, fields, deliveries}, …}
 local q = queue(KEYS, 3)
@@ -12,11 +13,13 @@ if #stale == 0 then return {0} end
 local n = #stale
 local running = redis.call('HGET', q.meta, 'running')
 if running then -- see take.lua: those handed back, and those of the dead, are to run again
-  for _, stream in ipairs(streams(q)) do
-    local p = redis.pcall('XPENDING', stream, ARGV[1])
-    local idle = p.err and {} or redis.call('XPENDING', stream, ARGV[1], 'IDLE', ARGV[3], '-', '+', p[1] + 1)
+  local function count(stream, group)
+    local p = redis.pcall('XPENDING', stream, group)
+    local idle = p.err and {} or redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], '-', '+', p[1] + 1)
     if not p.err then running = running - p[1] + #idle end
   end
+  for _, stream in ipairs(streams(q)) do count(stream, 'leanmq') end
+  if KEYS[8] then count(KEYS[8], ARGV[6]) end
   n = math.min(n, math.max(running, 0))
 end
 if n == 0 then return {0} end

@@ -54,7 +54,6 @@ end
 if #moved > 0 then
   redis.call('ZADD', KEYS[3], unpack(due))
   announce(KEYS[3], tokens, ARGV[3], ARGV[4])
-  redis.call('XACK', KEYS[1], ARGV[1], unpack(moved))
-  redis.call('XDEL', KEYS[1], unpack(moved))
+  take_out(KEYS[1], ARGV[1], unpack(moved))
 end
 return result

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// splitID reads an entry id.
+func splitID(id string) (ms, seq uint64) {
+	a, b, _ := strings.Cut(id, "-")
+	ms, _ = strconv.ParseUint(a, 10, 64)
+	seq, _ = strconv.ParseUint(b, 10, 64)
+	return ms, seq
+}
+
+func joinID(ms, seq uint64) string {
+	return strconv.FormatUint(ms, 10) + "-" + strconv.FormatUint(seq, 10)
+}
+
+// idAfter is the entry id next to this one.
+func idAfter(id string) string {
+	ms, seq := splitID(id)
+	if seq == math.MaxUint64 {
+		return joinID(ms+1, 0)
+	}
+	return joinID(ms, seq+1)
+}
+
+// IDBefore is the entry id that this one is next to; that of 0-0 is itself.
+func IDBefore(id string) string {
+	switch ms, seq := splitID(id); {
+	case seq > 0:
+		return joinID(ms, seq-1)
+	case ms > 0:
+		return joinID(ms-1, math.MaxUint64)
+	}
+	return id
+}
+
+// before reports whether the entry id a is before b.
+func before(a, b string) bool {
+	am, as := splitID(a)
+	bm, bs := splitID(b)
+	return am < bm || am == bm && as < bs
+}

@@ -1,0 +1,30 @@
+package leanmq
+
+import "context"
+
+// Published is a message of a topic, as [Topic.Read] shows it.
+type Published struct {
+	Message Message
+	After   Position // behind it: where to read on
+}
+
+// Read returns up to n (1 to 10000) messages of the topic from p on, without a group
+// and without changing anything. There are fewer, or none, at the end. It fails with a
+// *[PositionError] when messages from p on have been trimmed, so that whoever reads
+// page by page notices a gap.
+func (t *Topic) Read(ctx context.Context, p Position, n int) ([]Published, error) {
+	switch {
+	case t.err != nil:
+		return nil, t.wrap("read", t.err)
+	case p.err != nil:
+		return nil, t.wrap("read", p.err)
+	case n < 1 || n > 10000:
+		return nil, t.wrap("read", invalid("n", "is %d: want 1 to 10000", n))
+	}
+	entries, err := t.st.Read(ctx, p.start(), n)
+	out := make([]Published, len(entries))
+	for i := range entries {
+		out[i] = Published{Message: *t.q.show(&entries[i]), After: AfterID(entries[i].Entry)}
+	}
+	return out, t.wrap("read", p.positionError(err))
+}
