@@ -76,7 +76,7 @@ func BenchmarkCost(b *testing.B) {
 // cost is what a server has spent so far.
 type cost struct{ commands, seconds, in, out float64 }
 
-func costOf(b *testing.B, c redis.UniversalClient) (sum cost) {
+func costOf(b testing.TB, c redis.UniversalClient) (sum cost) {
 	b.Helper()
 	stats := infoText(b, c, "commandstats")
 	for line := range strings.Lines(stats) {
@@ -100,7 +100,7 @@ func (c cost) report(b *testing.B, before cost) {
 	b.ReportMetric((c.out-before.out)/n, "B-out/op")
 }
 
-func infoText(b *testing.B, c redis.UniversalClient, section string) string {
+func infoText(b testing.TB, c redis.UniversalClient, section string) string {
 	b.Helper()
 	text, err := c.Info(context.Background(), section).Result()
 	if err != nil {
@@ -109,7 +109,7 @@ func infoText(b *testing.B, c redis.UniversalClient, section string) string {
 	return text
 }
 
-func infoNumber(b *testing.B, c redis.UniversalClient, section, name string) (n float64) {
+func infoNumber(b testing.TB, c redis.UniversalClient, section, name string) (n float64) {
 	b.Helper()
 	_, rest, ok := strings.Cut(infoText(b, c, section), "\n"+name)
 	if !ok {

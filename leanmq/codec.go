@@ -152,15 +152,24 @@ func (q *Queue) SendValue(ctx context.Context, v any, opts ...SendOption) (id st
 	if err != nil {
 		return "", q.wrap("send", c.id, err)
 	}
-	if c.codec == nil {
-		c.codec = q.c.codecs.first
-	}
-	payload, err := c.codec.Marshal(v)
+	payload, err := q.c.encode(&c, v)
 	if err != nil {
-		bad := invalid("value", "cannot be encoded: type %T, codec %q", v, c.codec.Name())
-		return "", q.wrap("send", c.id, fmt.Errorf("%w: %w", bad, err))
+		return "", q.wrap("send", c.id, err)
 	}
 	return q.send(ctx, c.envelope(payload), c.terms)
+}
+
+// encode encodes v with the codec of one send, or else the client's first one.
+func (c *Client) encode(s *sendConfig, v any) ([]byte, error) {
+	if s.codec == nil {
+		s.codec = c.codecs.first
+	}
+	payload, err := s.codec.Marshal(v)
+	if err != nil {
+		bad := invalid("value", "cannot be encoded: type %T, codec %q", v, s.codec.Name())
+		err = fmt.Errorf("%w: %w", bad, err)
+	}
+	return payload, err
 }
 
 // Decode decodes the payload into what v points to, with the codec that the

@@ -28,21 +28,25 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 }
 
 func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {
-	p := newPool(context.WithoutCancel(ctx), q, h, cfg)
+	return q.wrap("consume", "", newPool(context.WithoutCancel(ctx), q, h, cfg).run(ctx))
+}
+
+// run consumes until ctx ends, and drains.
+func (p *pool) run(ctx context.Context) error {
 	p.boundRunTime()
-	e, err := q.c.startEngine(p)
+	e, err := p.c.startEngine(p)
 	if err != nil {
-		return q.wrap("consume", "", err)
+		return err
 	}
-	defer q.c.stopEngine(e, p)
+	defer p.c.stopEngine(e, p)
 	if joined, err := p.joinUntil(ctx); !joined {
-		return q.wrap("consume", "", err)
+		return err
 	}
 	stopKeeper := p.startKeeper()
 	e.schedule.add(p)
 	<-ctx.Done()
 	e.schedule.remove(p)
-	return q.wrap("consume", "", p.drain(stopKeeper))
+	return p.drain(stopKeeper)
 }
 
 // joinUntil makes the client a consumer of the queue, however long that takes.

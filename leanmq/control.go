@@ -107,12 +107,12 @@ func (p *pool) lookAtSettings(ctx context.Context) error {
 		return err
 	}
 	p.mu.Lock()
-	before := p.settings
+	before, resting := p.settings, p.resting
 	p.settings = settings
 	p.mu.Unlock()
 	p.fetchWith(settings.Limits)
 	switch {
-	case settings.Paused: // again, perhaps: with a resume in between that was missed
+	case settings.Paused, resting: // again, perhaps: with a resume in between that was missed
 		p.pauseNow()
 	case before.Paused:
 		p.goOn(ctx)
@@ -199,7 +199,7 @@ func (p *pool) stopFetching() {
 }
 
 // restingLocked reports whether no further handler is started.
-func (p *pool) restingLocked() bool { return p.stopping || p.settings.Paused }
+func (p *pool) restingLocked() bool { return p.stopping || p.resting || p.settings.Paused }
 
 // pauseNow hands back what no handler has seen. What is delivered later, because it
 // was under way, has the keeper look again (deliver).

@@ -26,6 +26,10 @@
 // workers and processes, through failures and crashes. [Priority] lets messages
 // overtake others.
 //
+// Partitions: a [PartitionedQueue] is spread over the masters of a Redis Cluster, and
+// processes share its partitions out by themselves. All that is said here holds for
+// each partition; keys are ordered, and unique, in the whole queue.
+//
 // Once: an [ID] and a [Unique] key keep a second message out, see there.
 //
 // Transactions: [Client.Tx] sends and settles messages and runs commands of the

@@ -48,7 +48,8 @@ var (
 	ErrTimeout = errors.New("handler timeout")
 	// ErrNotSent: a SendMiddleware neither passed a message on nor said why.
 	ErrNotSent = errors.New("not passed on by a send middleware")
-	// ErrConsuming: this client already consumes the queue.
+	// ErrConsuming: this client already consumes the queue; for
+	// [PartitionedQueue.Delete], somebody does.
 	ErrConsuming = errors.New("already consuming this queue")
 	// ErrNotFound: there is no such dead letter, scheduled message, periodic job or
 	// group.

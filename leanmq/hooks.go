@@ -29,6 +29,9 @@ type Hooks struct {
 	// LeaseLost: this process held a message that another one has now. It may be
 	// that no handler had begun with it.
 	LeaseLost func(MessageInfo)
+	// Shared: this process has another share of the partitions of a queue. The share
+	// is what it is to consume from now on; see [PartitionedQueue.Consume].
+	Shared func(ShareInfo)
 	// Outage: a loop of this client has failed to reach Redis, or has reached it
 	// again. One that is stopped before that does not tell the end.
 	Outage func(OutageInfo)
@@ -104,6 +107,14 @@ type OutageInfo struct {
 	Lasted      time.Duration // when it is over
 }
 
+// ShareInfo tells of the partitions that are a process's.
+type ShareInfo struct {
+	Queue      string
+	Members    int   // clients that share the partitions out
+	Partitions int   // there are
+	Mine       []int // the numbers of those that are this process's, from 0
+}
+
 // hooks are those of all Observe options.
 type hooks struct {
 	sent      []func(SendInfo)
@@ -111,6 +122,7 @@ type hooks struct {
 	dead      []func(DeadInfo)
 	expired   []func(MessageInfo)
 	leaseLost []func(MessageInfo)
+	shared    []func(ShareInfo)
 	outage    []func(OutageInfo)
 }
 
@@ -126,6 +138,7 @@ func newHooks(all []Hooks, log zerolog.Logger) *hooks {
 		h.dead = addHook(h.dead, one.Dead, "Dead", log)
 		h.expired = addHook(h.expired, one.Expired, "Expired", log)
 		h.leaseLost = addHook(h.leaseLost, one.LeaseLost, "LeaseLost", log)
+		h.shared = addHook(h.shared, one.Shared, "Shared", log)
 		h.outage = addHook(h.outage, one.Outage, "Outage", log)
 	}
 	return h

@@ -185,6 +185,13 @@ func (m *Pulled) observeLost() {
 	}
 }
 
+// observeShare tells which partitions are this process's now.
+func (h *hooks) observeShare(info ShareInfo) {
+	if h != nil {
+		tell(h.shared, info)
+	}
+}
+
 // observeOutage tells that one begins, or, without err, that it is over.
 func (h *hooks) observeOutage(what, queue string, err error, lasted time.Duration) {
 	if h != nil {

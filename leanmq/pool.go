@@ -42,6 +42,8 @@ type pool struct {
 	cancels   atomic.Bool // there are canceled messages
 	owed      atomic.Bool // there may be more to reclaim than there was room for
 	switching sync.Mutex  // held while who fetches changes
+	crew      *crew       // shared by the pools of partitions; nil: the workers are its own
+	inLine    bool        // for one of them, guarded by their lock
 
 	mu       sync.Mutex
 	epoch    string // the latest one heard of
@@ -58,6 +60,7 @@ type pool struct {
 	settles  []*Message
 	settling bool
 	stopping bool
+	resting  bool          // see rest
 	changed  chan struct{} // closed and replaced while stopping
 	holder   *holder
 	sources  []*source     // the queue's levels in use; the first is the normal one
@@ -114,7 +117,7 @@ func (p *pool) limit() (limit, low int) {
 func (p *pool) credit(level int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopping || p.settings.Paused {
+	if p.restingLocked() {
 		return 0
 	}
 	held := p.nheld
@@ -173,7 +176,7 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 		p.ready[s.level].push(m)
 		p.employLocked()
 	}
-	if p.settings.Paused {
+	if p.settings.Paused || p.resting {
 		p.lookSoon() // it is handed back then
 	}
 }
@@ -182,6 +185,7 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 func (p *pool) employLocked() {
 	switch {
 	case p.workers >= p.cfg.Concurrency:
+	case !p.crew.take(p):
 	case p.cfg.batch.handler == nil:
 		p.workers++
 		go p.work()
@@ -242,7 +246,11 @@ func (p *pool) overdue(s *source, n int) {
 func (p *pool) work() {
 	p.mu.Lock()
 	lost := false
+	var turn time.Duration
 	for !p.restingLocked() {
+		if turn >= crewTurn && p.crew.yield(p, p.readyCount() > 0) {
+			break
+		}
 		m := p.next()
 		if m == nil {
 			break
@@ -261,6 +269,7 @@ func (p *pool) work() {
 			p.average = took
 		}
 		p.average += (took - p.average) / 8
+		turn += took
 		lost = lost || m.lost || m.tx == txSettled
 		p.settleLocked(m)
 		p.tellKeptLocked(m)
@@ -268,6 +277,7 @@ func (p *pool) work() {
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
+	p.crew.give()
 	if lost {
 		p.poke() // nothing is settled that would tell of the room
 	}

@@ -110,28 +110,41 @@ func keep(ctx context.Context, payload []byte) []byte {
 func (q *Queue) SendMany(ctx context.Context, payloads [][]byte, opts ...SendOption) (ids []string, err error) {
 	c, err := q.sendConfig(opts)
 	if err == nil {
-		err = c.forMany()
-	}
-	if err == nil {
-		err = q.err
-	}
-	for i, p := range payloads {
-		if err == nil && q.sendable(p) != nil {
-			err = fmt.Errorf("message %d: %w", i, q.sendable(p))
-		}
+		err = q.manySendable(&c, payloads)
 	}
 	if err != nil {
 		return nil, q.wrap("send", "", err)
 	}
+	return q.sendMany(ctx, &c, payloads, nil)
+}
+
+func (q *Queue) manySendable(c *sendConfig, payloads [][]byte) error {
+	if err := c.forMany(); err != nil {
+		return err
+	}
+	if q.err != nil {
+		return q.err
+	}
+	for i, p := range payloads {
+		if err := q.sendable(p); err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// sendMany sends the messages that are at these places of the caller's, for errors;
+// nil means that there are no others.
+func (q *Queue) sendMany(ctx context.Context, c *sendConfig, payloads [][]byte, places []int) (ids []string, err error) {
 	envelopes := make([]store.Envelope, len(payloads))
 	for i, p := range payloads {
 		envelopes[i] = c.envelope(p)
 	}
 	if q.c.sending != nil {
-		return q.sendAllAround(ctx, envelopes, c.terms)
+		return q.sendAllAround(ctx, envelopes, c.terms, places)
 	}
 	ids, errs := q.sendAllNow(ctx, envelopes, c.terms)
-	return ids, q.joined(errs)
+	return ids, q.joined(errs, places)
 }
 
 // sendAllNow sends messages, without what is around them. Where errs is not nil,
@@ -152,9 +165,16 @@ func (q *Queue) sendAllNow(ctx context.Context, envelopes []store.Envelope, term
 }
 
 // joined is the error of a SendMany.
-func (q *Queue) joined(errs []error) error {
+func (q *Queue) joined(errs []error, places []int) error {
 	for i, err := range errs {
-		errs[i] = q.wrap("send", fmt.Sprintf("#%d", i), err)
+		errs[i] = q.wrap("send", fmt.Sprintf("#%d", placeOf(places, i)), err)
 	}
 	return errors.Join(errs...)
+}
+
+func placeOf(places []int, i int) int {
+	if places == nil {
+		return i
+	}
+	return places[i]
 }

@@ -29,19 +29,20 @@ func newSending(chain SendFunc, h *hooks) *sending {
 
 // sendCall is one Send or SendMany on its way through the middleware.
 type sendCall struct {
-	q     *Queue
-	terms store.SendTerms
-	each  []store.SendTerms // of SendStored: terms of its own for each message
-	many  bool
-	tx    *Tx   // it is part of
-	err   error // what passOn returned last
+	q      *Queue
+	terms  store.SendTerms
+	each   []store.SendTerms // of SendStored: terms of its own for each message
+	many   bool
+	places []int // see sendMany
+	tx     *Tx   // it is part of
+	err    error // what passOn returned last
 }
 
 // outgoing is a message of the call, as middleware sees it.
 func (c *sendCall) outgoing(i int, e store.Envelope) *Outgoing {
 	return &Outgoing{
 		Payload: e.Payload, Header: shown(e.Header), Queue: c.q.name, Target: e.Target, ID: e.ID,
-		call: c, index: i, given: e,
+		call: c, index: placeOf(c.places, i), given: e,
 	}
 }
 
@@ -86,15 +87,15 @@ func (q *Queue) sendAround(ctx context.Context, e store.Envelope, terms store.Se
 }
 
 // sendAllAround sends messages through what is around sends.
-func (q *Queue) sendAllAround(ctx context.Context, es []store.Envelope, terms store.SendTerms) ([]string, error) {
+func (q *Queue) sendAllAround(ctx context.Context, es []store.Envelope, terms store.SendTerms, places []int) ([]string, error) {
 	start, s := time.Now(), q.c.sending
 	if s.chain == nil || len(es) == 0 {
 		ids, errs := q.sendAllNow(ctx, es, terms)
-		err := q.joined(errs)
+		err := q.joined(errs, places)
 		s.observe(q, len(es), err, start, func(i int) bool { return errs == nil || errs[i] == nil })
 		return ids, err
 	}
-	call := &sendCall{q: q, terms: terms, many: true}
+	call := &sendCall{q: q, terms: terms, many: true, places: places}
 	ms, err := call.through(ctx, s.chain, es)
 	ids := make([]string, len(ms))
 	for i, m := range ms {

@@ -14,22 +14,23 @@ type SendOption func(*sendConfig)
 const dedupeWindow = 5 * time.Minute
 
 type sendConfig struct {
-	id     string
-	target string
-	header Header
-	ttl    time.Duration
-	terms  store.SendTerms
-	window time.Duration
-	level  int
-	order  string
-	kind   string // type of event
-	unique string
-	digest bool // unique by payload
-	keep   time.Duration
-	codec  Codec         // of the payload; nil = JSON, or the client's
-	policy string        // see formatPolicy
-	maxAge time.Duration // of the policy
-	err    error
+	id        string
+	target    string
+	header    Header
+	ttl       time.Duration
+	terms     store.SendTerms
+	window    time.Duration
+	level     int
+	order     string
+	partition string
+	kind      string // type of event
+	unique    string
+	digest    bool // unique by payload
+	keep      time.Duration
+	codec     Codec         // of the payload; nil = JSON, or the client's
+	policy    string        // see formatPolicy
+	maxAge    time.Duration // of the policy
+	err       error
 }
 
 // Delay delivers the message no earlier than d after the send, by the server's

@@ -135,6 +135,52 @@ func (q QueueKeys) dedupeWithin(scope, id string) string {
 	return fmt.Sprintf("%s:dedupe-within:%d:%s:%s", q.Base, len(scope), scope, id)
 }
 
+// PartitionKeys are the keys that the partitions of a queue have in common; each
+// partition is a queue with keys, and a hash tag, of its own.
+type PartitionKeys struct {
+	Name    string // canonical, as QueueKeys.Name
+	Tag     string
+	Record  string // hash: "n" is the number of partitions, "version" counts the changes of the members
+	Group   bool   // it is a topic's group: the record is that of the topic
+	Members string // zset of those that share the partitions out, by the time in ms when they count as gone; also the channel that tells of changes of it
+}
+
+// Partitions returns the keys of the partitioned queue called name.
+func (k Keys) Partitions(name string) (PartitionKeys, error) {
+	q, err := k.Queue(name)
+	if err != nil {
+		return PartitionKeys{}, err
+	}
+	if len(q.Tag) > maxPartitionedTag {
+		what, whole := "queue tag", q.Tag
+		if !strings.Contains(name, ":") {
+			what = "queue name"
+		}
+		return PartitionKeys{}, &NameError{What: what, Name: whole, Reason: fmt.Sprintf(
+			"has %d bytes: with partitions at most %d are allowed", len(whole), maxPartitionedTag)}
+	}
+	p := PartitionKeys{
+		Name: q.Name, Tag: q.Tag,
+		Record: q.Base + ":partitions", Members: q.Base + ":members",
+	}
+	if q.Topic != "" {
+		p.Record, p.Group = q.Topic+":partitions", true
+	}
+	return p, nil
+}
+
+// TopicPartitions returns the keys of the partitioned topic called name.
+func (k Keys) TopicPartitions(name string) (PartitionKeys, error) {
+	t, err := k.Topic(name)
+	if err != nil {
+		return PartitionKeys{}, err
+	}
+	if _, err := k.Partitions(t.Tag + ":x"); err != nil { // for the bound of the tag
+		return PartitionKeys{}, err
+	}
+	return PartitionKeys{Name: t.Name, Tag: t.Tag, Record: t.Stream + ":partitions"}, nil
+}
+
 // Inbox is the reply stream of one gateway instance.
 func (k Keys) Inbox(id string) string { return k.prefix + ":inbox:{" + id + "}" }
 

@@ -70,6 +70,9 @@ var (
 	commitProjectionScript = newScript("commit_projection")
 	resetProjectionScript  = newScript("reset_projection")
 
+	beatScript  = newScript("beat")
+	leaveScript = newScript("leave")
+
 	allScripts []*script
 )
 

@@ -17,15 +17,18 @@ func Slot(key string) int {
 			key = tag
 		}
 	}
-	var crc uint16
-	for i := range len(key) {
-		crc = crc<<8 ^ crc16[byte(crc>>8)^key[i]]
-	}
-	return int(crc % Slots)
+	return int(crc16(0, key) % Slots)
 }
 
-// crc16 is the table of CRC-16/XMODEM.
-var crc16 = func() (table [256]uint16) {
+// crc16 is CRC-16/XMODEM, which goes on from crc: 0 at the beginning.
+func crc16[T string | []byte](crc uint16, s T) uint16 {
+	for i := range len(s) {
+		crc = crc<<8 ^ crcTable[byte(crc>>8)^s[i]]
+	}
+	return crc
+}
+
+var crcTable = func() (table [256]uint16) {
 	for i := range table {
 		crc := uint16(i) << 8
 		for range 8 {

@@ -1,0 +1,430 @@
+package leanmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/leanmq"
+)
+
+func consumePartitions(t testing.TB, q *leanmq.PartitionedQueue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *consumer {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
+	go func() { c.result <- q.Consume(ctx, h, opts...) }()
+	t.Cleanup(func() { _ = c.stop() })
+	return c
+}
+
+func partitionsBecomeEmpty(t testing.TB, q *leanmq.PartitionedQueue) {
+	t.Helper()
+	empty := 0
+	within(t, time.Minute, "the partitions are empty", func() bool {
+		i := partitions(t, q)
+		if i.Ready+i.InFlight+i.Scheduled+i.Blocked > 0 {
+			empty = 0
+		} else {
+			empty++
+		}
+		return empty == 3 // a message that moves while they are counted is missed
+	})
+}
+
+// shares is what members say that they have.
+type shares struct {
+	mu  sync.Mutex
+	now map[int][]int
+}
+
+// member is the option of a client that is to tell as the member with this number.
+func (s *shares) member(i int) leanmq.Option {
+	return leanmq.Observe(leanmq.Hooks{Shared: func(info leanmq.ShareInfo) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.now == nil {
+			s.now = map[int][]int{}
+		}
+		s.now[i] = info.Mine
+	}})
+}
+
+func (s *shares) gone(i int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.now, i)
+}
+
+func (s *shares) of(i int) []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.now[i])
+}
+
+// even reports whether m members have n partitions in equal shares.
+func (s *shares) even(m, n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.now) != m {
+		return false
+	}
+	var all []int
+	for mine := range maps.Values(s.now) {
+		if len(mine) < max(n/m, 1) || len(mine) > max((n+m-1)/m, 1) {
+			return false
+		}
+		all = append(all, mine...)
+	}
+	slices.Sort(all)
+	return len(all) == max(n, m) && len(slices.Compact(all)) == n
+}
+
+// Members come and go while messages do: each is handled once, those with one key in
+// order, and the partitions are always shared out evenly in the end.
+func TestMembersShareThePartitions(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		const n, keys = 4, 20
+		var s shares
+		var mu sync.Mutex
+		handled := map[string]int{}
+		running, last := map[string]bool{}, map[string]int{}
+		h := func(_ context.Context, m *leanmq.Message) error {
+			key := m.Header.Get("key")
+			mu.Lock()
+			handled[string(m.Payload)]++
+			if key != "" {
+				i := atoi(t, strings.TrimPrefix(string(m.Payload), key+"-"))
+				if running[key] {
+					t.Errorf("%s runs beside another one", m.Payload)
+				}
+				if i != last[key]+1 {
+					t.Errorf("%s comes after %d", m.Payload, last[key])
+				}
+				running[key], last[key] = true, i
+			}
+			mu.Unlock()
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			delete(running, key)
+			mu.Unlock()
+			return nil
+		}
+
+		q := open(t, url).Partitioned("jobs", n)
+		stop := make(chan struct{})
+		sent := 0
+		var sender sync.WaitGroup
+		sender.Go(func() {
+			for i := 1; ; i++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+				for k := range keys {
+					key := fmt.Sprint("k", k)
+					if _, err := q.Send(context.Background(), fmt.Appendf(nil, "%s-%d", key, i), leanmq.OrderingKey(key), leanmq.WithHeader("key", key)); err != nil {
+						t.Error(err)
+					}
+				}
+				if _, err := q.SendMany(context.Background(), [][]byte{fmt.Append(nil, i), fmt.Append(nil, -i)}); err != nil {
+					t.Error(err)
+				}
+				sent += keys + 2
+			}
+		})
+		members := map[int]*consumer{}
+		for round, want := range []int{1, 2, 3, 5, 2, 1, 4} {
+			for len(members) < want {
+				i := 10*round + len(members)
+				members[i] = consumePartitions(t, open(t, url, s.member(i)).Partitioned("jobs", n), h, leanmq.Concurrency(4))
+			}
+			for i, m := range members {
+				if len(members) > want {
+					if err := m.stop(); err != nil {
+						t.Error(err)
+					}
+					s.gone(i)
+					delete(members, i)
+				}
+			}
+			eventually(t, fmt.Sprintf("%d members have equal shares, and nothing else", want), func() bool {
+				consumers := int64(0)
+				for _, p := range partitions(t, q).Partitions {
+					consumers += p.Consumers
+				}
+				return s.even(want, n) && consumers == int64(max(want, n))
+			})
+			if got := partitions(t, q).Members; len(got) != want {
+				t.Errorf("members: %q, want %d", got, want)
+			}
+		}
+		close(stop)
+		sender.Wait()
+		partitionsBecomeEmpty(t, q)
+		for _, m := range members {
+			if err := m.stop(); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(handled) != sent {
+			t.Errorf("%d of %d messages were handled", len(handled), sent)
+		}
+		for payload, times := range handled {
+			if times != 1 {
+				t.Errorf("%s was handled %d times", payload, times)
+			}
+		}
+		if got := partitions(t, q).Members; len(got) != 0 {
+			t.Errorf("members that are gone: %q", got)
+		}
+		t.Logf("%d messages", sent)
+	})
+}
+
+// A handler that runs when its partition goes to another member finishes in peace,
+// however long that takes; and when the partition comes back meanwhile, it is
+// consumed here again at once.
+func TestHandlersFinishWhenTheirPartitionGoes(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		const n = 2
+		var s shares
+		begun, finish := make(chan string, n), make(chan struct{})
+		var here, there record
+		h := func(ctx context.Context, m *leanmq.Message) error {
+			if len(m.Payload) > 1 {
+				return here.done(ctx, m)
+			}
+			begun <- m.Queue
+			select {
+			case <-finish:
+			case <-ctx.Done():
+				t.Errorf("cancelled: %v", context.Cause(ctx))
+			}
+			return nil
+		}
+		q := open(t, url, s.member(1)).Partitioned("jobs", n)
+		if _, err := q.SendMany(t.Context(), numbers(n)); err != nil {
+			t.Fatal(err)
+		}
+		a := consumePartitions(t, q, h, leanmq.DrainTimeout(time.Millisecond))
+		for range n {
+			receive(t, "a handler begins", begun)
+		}
+		b := consumePartitions(t, open(t, url, s.member(2)).Partitioned("jobs", n), there.done)
+		eventually(t, "equal shares", func() bool { return s.even(2, n) })
+		gone := q.Partitions()[s.of(2)[0]]
+		inARow := 0 // by chance it takes them all while the old one does, too
+		eventually(t, "only the new one takes messages", func() bool {
+			before := there.count()
+			all := here.count() + before + 20
+			for range 20 {
+				send(t, gone, "new")
+			}
+			eventually(t, "they are handled", func() bool { return here.count()+there.count() == all })
+			inARow++
+			if there.count() != before+20 {
+				inARow = 0
+			}
+			return inARow == 5
+		})
+		eventually(t, "what is left is that of the old one's handler", func() bool { return info(t, gone).InFlight == 1 })
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+		s.gone(2)
+		before := here.count()
+		send(t, gone, "again")
+		here.wait(t, before+1)
+		close(finish)
+		partitionsBecomeEmpty(t, q)
+		if err := a.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Concurrency counts all partitions of a process together, and they take turns.
+func TestPartitionsShareTheWorkers(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		const n, concurrency = 4, 3
+		mq := open(t, url)
+		q := mq.Partitioned("jobs", n)
+		if _, err := q.SendMany(t.Context(), numbers(100*n)); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		running, most, order := 0, 0, []string{}
+		begin := make(chan struct{})
+		c := consumePartitions(t, q, func(_ context.Context, m *leanmq.Message) error {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			order = append(order, m.Queue)
+			mu.Unlock()
+			<-begin
+			time.Sleep(3 * time.Millisecond)
+			mu.Lock()
+			running--
+			mu.Unlock()
+			return nil
+		}, leanmq.Concurrency(concurrency))
+		eventually(t, "there are messages of all partitions", func() bool {
+			for _, p := range partitions(t, q).Partitions {
+				if p.InFlight < concurrency {
+					return false
+				}
+			}
+			return true
+		})
+		close(begin)
+		partitionsBecomeEmpty(t, q)
+		mu.Lock()
+		if most != concurrency || len(order) != 100*n {
+			t.Errorf("%d at once, %d handled, want %d and %d", most, len(order), concurrency, 100*n)
+		}
+		for _, p := range q.Partitions() {
+			had := 0
+			for _, name := range order[:100] {
+				if name == p.Name() {
+					had++
+				}
+			}
+			if had < 10 { // one that is slow to be read may miss some
+				t.Errorf("%s had %d of 100 turns", p.Name(), had)
+			}
+		}
+		most = 0
+		mu.Unlock()
+		// One that is busy alone has all workers.
+		sendMany(t, q.Partition("x"), 50)
+		eventually(t, "all workers at one partition", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return most == concurrency
+		})
+		if err := c.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPartitionsAreConsumedOnce(t *testing.T) {
+	mq := open(t, "mem://")
+	q := mq.Partitioned("jobs", 3)
+	var r record
+	c := consumePartitions(t, q, r.done)
+	sendTo(t, q, "x")
+	r.wait(t, 1)
+	if err := mq.Partitioned("jobs", 3).Consume(t.Context(), r.done); !errors.Is(err, leanmq.ErrConsuming) {
+		t.Errorf("a second Consume: %v", err)
+	}
+	eventually(t, "all are consumed", func() bool { return partitions(t, q).Consumers == 1 })
+	if err := q.Partitions()[1].Consume(t.Context(), r.done); !errors.Is(err, leanmq.ErrConsuming) {
+		t.Errorf("of a partition: %v", err)
+	}
+	if err := c.stop(); err != nil {
+		t.Error(err)
+	}
+	consume(t, q.Partitions()[1], r.done)
+	eventually(t, "a partition is consumed apart", func() bool { return info(t, q.Partitions()[1]).Consumers == 1 })
+	var where *leanmq.Error
+	if err := q.Consume(t.Context(), r.done); !errors.Is(err, leanmq.ErrConsuming) || !errors.As(err, &where) || where.Queue != "jobs" {
+		t.Errorf("beside that: %v", err)
+	}
+}
+
+func TestDrainTimeoutOfPartitions(t *testing.T) {
+	mq := open(t, "mem://")
+	q := mq.Partitioned("jobs", 3)
+	begun := make(chan struct{}, 1)
+	c := consumePartitions(t, q, func(ctx context.Context, _ *leanmq.Message) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}, leanmq.DrainTimeout(10*time.Millisecond))
+	sendTo(t, q, "x")
+	receive(t, "the handler begins", begun)
+	if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+		t.Errorf("got %v", err)
+	}
+	if i := partitions(t, q); i.Ready != 1 || len(i.Members) != 0 {
+		t.Errorf("%+v", i)
+	}
+}
+
+// All is lost: the members find each other again, and go on.
+func TestPartitionsAfterFlush(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		const n = 4
+		var s shares
+		var r record
+		q := open(t, url).Partitioned("jobs", n)
+		for i := range 2 {
+			consumePartitions(t, open(t, url, s.member(i)).Partitioned("jobs", n), r.done)
+		}
+		eventually(t, "equal shares", func() bool { return s.even(2, n) })
+		flush(t, url)
+		if _, err := q.SendMany(t.Context(), numbers(20)); err != nil {
+			t.Fatal(err)
+		}
+		r.wait(t, 20)
+		eventually(t, "equal shares again", func() bool { return len(partitions(t, q).Members) == 2 && s.even(2, n) })
+		_, err := open(t, url).Partitioned("jobs", 5).Send(t.Context(), nil)
+		isInvalidPartitions(t, err)
+	})
+}
+
+// flush takes all there is from a store of any kind.
+func flush(t testing.TB, url string) {
+	t.Helper()
+	one := func(ctx context.Context, c *redis.Client) error { return c.FlushAll(ctx).Err() }
+	var err error
+	switch c := redistest.Client(t, url).(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(t.Context(), one)
+	case *redis.Client:
+		err = one(t.Context(), c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isInvalidPartitions(t testing.TB, err error) {
+	t.Helper()
+	var wrong *leanmq.PartitionsError
+	if !errors.As(err, &wrong) {
+		t.Errorf("got %v, want a PartitionsError", err)
+	}
+}
+
+// However many partitions a process has, it waits for all of them on one connection.
+func TestPartitionsBlockOneConnection(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	q := open(t, server.URL()).Partitioned("jobs", 12)
+	var r record
+	consumePartitions(t, q, r.done)
+	if _, err := q.SendMany(t.Context(), numbers(24)); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(t, 24)
+	c := rawClient(t, server.URL())
+	eventually(t, "it waits", func() bool {
+		clients := c.Info(t.Context(), "clients").Val()
+		if !strings.Contains(clients, "blocked_clients:0") && !strings.Contains(clients, "blocked_clients:1\r") {
+			t.Fatal(clients)
+		}
+		return strings.Contains(clients, "blocked_clients:1\r")
+	})
+}
