@@ -118,8 +118,8 @@ type PartitionsError struct {
 }
 
 func (e *PartitionsError) Error() string {
-	return fmt.Sprintf("the queue has %d partitions, not %d, since its first use: use %d, or Partitioned(%q, %d).Delete it once it is empty",
-		e.Fixed, e.Given, e.Fixed, e.Queue, e.Fixed)
+	return fmt.Sprintf("%s has %d partitions, not %d, since its first use: use %d, or delete it with these (PartitionedQueue.Delete) once it is empty",
+		e.Queue, e.Fixed, e.Given, e.Fixed)
 }
 
 // Is makes errors.Is(err, ErrInvalid) true.
