@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -176,8 +177,14 @@ func (q *Queue) SendIf(ctx context.Context, es []Envelope, terms SendTerms) []Se
 	for i := range es {
 		cmds = append(cmds, q.sendIf(ctx, &es[i], terms, i))
 	}
-	if len(es) > 1 {
-		scriptOf(cmds[0]).withSource(cmds[0].(*redis.Cmd))
+	if len(es) > 1 { // of each script the first one
+		var known []*script
+		for _, cmd := range cmds {
+			if sc := scriptOf(cmd); !slices.Contains(known, sc) {
+				sc.withSource(cmd.(*redis.Cmd))
+				known = append(known, sc)
+			}
+		}
 	}
 	missing, err := q.deliver(ctx, cmds, q.relist(ctx), terms.Wait)
 	if err != nil {
