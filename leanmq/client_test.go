@@ -220,7 +220,7 @@ func TestWrongPasswordIsReportedAsOne(t *testing.T) {
 
 func TestClientFromOneOfGoRedis(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		rdb := rawClient(t, url)
+		rdb := redistest.ClientBy(t, url, nil)
 		mq, err := leanmq.New(t.Context(), rdb)
 		if err != nil {
 			t.Fatal(err)

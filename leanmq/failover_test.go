@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,7 +187,7 @@ func TestReshardingIsHidden(t *testing.T) {
 			return errors.New("at the first attempt")
 		}
 		return l.handle(ctx, m)
-	}, leanmq.Lease(2*time.Second), quick)
+	}, quick)
 	var failed atomic.Int64
 	var first atomic.Value
 	kinds := [][]leanmq.SendOption{
@@ -194,7 +195,7 @@ func TestReshardingIsHidden(t *testing.T) {
 		{leanmq.OrderingKey("k")},
 		{leanmq.Delay(5 * time.Millisecond)},
 		{leanmq.WithHeader("fail", "once")},
-		{leanmq.UniqueFor("nothing else", time.Millisecond), leanmq.KeepResult(time.Minute)},
+		{leanmq.UniqueFor("nothing else", time.Millisecond), leanmq.KeepResult(time.Second)},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -233,7 +234,7 @@ func TestReshardingIsHidden(t *testing.T) {
 		t.Errorf("%d sends noticed: %v", n, first.Load())
 	}
 	becomesEmpty(t, q)
-	if log.String() != "" {
+	if strings.Contains(log.String(), `"what":`) {
 		t.Errorf("the worker noticed:\n%s", log.String())
 	}
 }

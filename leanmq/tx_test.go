@@ -137,7 +137,7 @@ func TestTxDoesEverything(t *testing.T) {
 
 // contents is all that the store holds, but for what a refused transaction may leave:
 // the names of queues.
-func contents(t testing.TB, c *redis.Client) string {
+func contents(t testing.TB, c redis.UniversalClient) string {
 	t.Helper()
 	ctx := context.Background()
 	var lines []string

@@ -17,11 +17,15 @@ type Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 // that knows nothing of LeanMQ. It is closed when the test ends.
 func Client(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	return ClientBy(t, url, nil)
+	c := ClientBy(t, url, nil)
+	if cluster, ok := c.(*redis.ClusterClient); ok {
+		return allMasters{cluster}
+	}
+	return c
 }
 
-// ClientBy is Client with connections of another maker, if dial is not nil. It is
-// one that leanmq.New takes.
+// ClientBy is a client as leanmq.New takes one, with connections of another maker if
+// dial is not nil.
 func ClientBy(t testing.TB, url string, dial Dialer) redis.UniversalClient {
 	t.Helper()
 	c, err := client(url, dial)
@@ -40,10 +44,8 @@ func client(url string, dial Dialer) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, err
 		}
-		if opts.Dialer = dial; dial != nil {
-			return redis.NewClusterClient(opts), nil
-		}
-		return allMasters{redis.NewClusterClient(opts)}, nil
+		opts.Dialer = dial
+		return redis.NewClusterClient(opts), nil
 	case "redis+sentinel":
 		opts, err := redis.ParseFailoverURL("redis://" + rest)
 		if err != nil {
