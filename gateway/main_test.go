@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 // patience is how long a test waits for what has to happen: only a failing one
 // waits for all of it.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // open connects a process of its own.
 func open(t *testing.T, url string) *leanmq.Client {

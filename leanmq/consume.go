@@ -35,8 +35,6 @@ func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error
 		return q.wrap("consume", "", err)
 	}
 	defer q.c.stopEngine(e, p)
-
-	p.fetch = e.fetch
 	if joined, err := p.joinUntil(ctx); !joined {
 		return q.wrap("consume", "", err)
 	}

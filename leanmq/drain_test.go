@@ -68,7 +68,7 @@ func TestConsumersThatStopTogetherWaitForNoRead(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if took := time.Since(begin); took > time.Second {
+		if took := time.Since(begin); took > 1900*time.Millisecond { // less than a blocked read takes
 			t.Fatalf("round %d took %v", round, took)
 		}
 	}
@@ -198,7 +198,7 @@ func TestHandlersAreCancelledWhenTheDrainTakesTooLong(t *testing.T) {
 		}
 		begin := time.Now()
 		err := c.stop()
-		if took := time.Since(begin); took < 100*time.Millisecond || took > time.Second {
+		if took := time.Since(begin); took < 100*time.Millisecond || took > 10*time.Second {
 			t.Errorf("the drain took %v, its limit was 100ms", took)
 		}
 		var where *leanmq.Error
@@ -305,7 +305,7 @@ func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
 			if m.Deliveries != 1 || m.Attempt != 1 || !strings.HasPrefix(m.Payload, "held") {
 				t.Errorf("%+v", m)
 			}
-			if took := m.At.Sub(begin); took > 2*time.Second {
+			if took := m.At.Sub(begin); took > 15*time.Second {
 				t.Errorf("%s came after %v", m.Payload, took)
 			}
 		}
@@ -328,7 +328,7 @@ func TestHandedBackMessagesReachAConsumerThatComesLater(t *testing.T) {
 		begin := time.Now()
 		later := consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
 		for _, m := range got.wait(t, 30) {
-			if m.Deliveries != 1 || m.Attempt != 1 || m.At.Sub(begin) > 2*time.Second {
+			if m.Deliveries != 1 || m.Attempt != 1 || m.At.Sub(begin) > 15*time.Second {
 				t.Errorf("after %v: %+v", m.At.Sub(begin), m)
 			}
 		}
@@ -371,7 +371,7 @@ func TestHandedBackMessagesReachAConsumerThatWasBusy(t *testing.T) {
 		close(finish)
 		begin := time.Now()
 		for _, m := range got.wait(t, 31) {
-			if took := m.At.Sub(begin); took > 2*time.Second {
+			if took := m.At.Sub(begin); took > 15*time.Second {
 				t.Errorf("%s came after %v", m.Payload, took)
 			}
 		}
@@ -441,8 +441,10 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 		for range 3 {
 			mq := open(t, url)
 			wg.Go(func() {
-				for begin := time.Now(); got.count() < n && time.Since(begin) < 15*time.Second; {
-					ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+				// Longer and longer, so that a busy machine gets there too.
+				stay := 30 * time.Millisecond
+				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*patience; stay += 3 * time.Millisecond {
+					ctx, cancel := context.WithTimeout(context.Background(), stay)
 					if err := mq.Queue("jobs").Consume(ctx, got.done, leanmq.Lease(time.Hour)); err != nil {
 						t.Error(err)
 					}

@@ -185,7 +185,7 @@ func TestGroupsAreMadeAgainAfterAFlush(t *testing.T) {
 		eventually(t, "the group is there", func() bool { return info(t, g).Consumers == 1 })
 		publish(t, topic, "1", leanmq.Type("a.b"))
 		r.wait(t, 1)
-		raw := rawClient(t, url)
+		raw := redistest.Client(t, url)
 		if err := raw.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -257,4 +257,29 @@ func TestRetriesAndNewMessagesTakeTurns(t *testing.T) {
 		}
 		becomesEmpty(t, own)
 	})
+}
+
+func TestPublishIsOneWriteHoweverManyGroupsThereAre(t *testing.T) {
+	t.Parallel()
+	server := redistest.Server(t)
+	topic, raw := open(t, server.URL()).Topic("events"), rawClient(t, server.URL())
+	for _, g := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
+		subscribe(t, topic.Group(g), leanmq.FromBeginning())
+	}
+	publish(t, topic, "the first one also lists the topic")
+	if err := raw.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		publish(t, topic, "x", leanmq.Type("a.b"))
+	}
+	stats, err := raw.InfoMap(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for command, stat := range stats["Commandstats"] {
+		if command != "cmdstat_xadd" && command != "cmdstat_config|resetstat" && command != "cmdstat_time" || command == "cmdstat_xadd" && !strings.HasPrefix(stat, "calls=100,") {
+			t.Errorf("%s: %s", command, stat)
+		}
+	}
 }

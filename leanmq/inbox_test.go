@@ -178,7 +178,7 @@ func TestRequestThatNobodyAnswersEndsInTime(t *testing.T) {
 		if !errors.Is(err, leanmq.ErrNoReply) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &where) || where.ID == "" {
 			t.Errorf("%v", err)
 		}
-		if took := time.Since(begin); took > time.Second {
+		if took := time.Since(begin); took > 1900*time.Millisecond {
 			t.Errorf("it took %v", took)
 		}
 		cause := errors.New("went home")
@@ -431,7 +431,7 @@ func TestInboxClosesAtOnce(t *testing.T) {
 		if err := in.Close(); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begin); took > time.Second {
+		if took := time.Since(begin); took > 1900*time.Millisecond {
 			t.Fatalf("round %d: it took %v to close", round, took)
 		}
 	}

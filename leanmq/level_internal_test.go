@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-const picked = "NLHU" // by level as written
+const picked = "NLHUT" // by level as written, and the topic
 
 // picks runs n picks; has says which levels have messages at each of them.
 func picks(k *picker, n int, has func(i int) string) string {

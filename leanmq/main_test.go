@@ -59,10 +59,14 @@ func rawClient(t testing.TB, url string) *redis.Client {
 	return c
 }
 
+// patience is how long a test waits for what has to happen: only a failing one
+// takes that long.
+const patience = 30 * time.Second
+
 // eventually waits for cond and fails the test if it does not come true.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	within(t, 15*time.Second, what, cond)
+	within(t, patience, what, cond)
 }
 
 func within(t testing.TB, limit time.Duration, what string, cond func() bool) {
@@ -185,8 +189,8 @@ func (r *record) wait(t testing.TB, n int) []seen {
 	t.Helper()
 	begin := time.Now()
 	for r.count() < n {
-		if time.Since(begin) > 15*time.Second {
-			t.Fatalf("%d messages were handled after 15 s, want %d", r.count(), n)
+		if time.Since(begin) > patience {
+			t.Fatalf("%d messages were handled after %v, want %d", r.count(), patience, n)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -229,7 +233,7 @@ func becomesEmpty(t testing.TB, q *leanmq.Queue) {
 	t.Helper()
 	var i leanmq.QueueInfo
 	empty := 0
-	for begin := time.Now(); time.Since(begin) < 15*time.Second; time.Sleep(time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(time.Millisecond) {
 		if i = info(t, q); i.Ready+i.InFlight+i.Scheduled+i.Blocked+i.Dead > 0 {
 			empty = 0
 		} else if empty++; empty == 3 {

@@ -36,7 +36,7 @@ func TestIdleQueuesDelayNobody(t *testing.T) {
 			t.Errorf("half of the messages took more than %v", m)
 		}
 		for _, d := range took[queues:] {
-			if d > time.Second {
+			if d > 1900*time.Millisecond { // less than a blocked read takes
 				t.Errorf("a message took %v", d)
 			}
 		}
@@ -77,7 +77,7 @@ func TestSaturatedQueueDelaysNobodyAndResumes(t *testing.T) {
 			gate <- struct{}{}
 			fromSlow.wait(t, n+1)
 			eventually(t, "the next one is fetched", func() bool { return info(t, slow).InFlight >= 3 })
-			if d := time.Since(begin); d > time.Second {
+			if d := time.Since(begin); d > 1900*time.Millisecond { // less than a blocked read takes
 				t.Errorf("a worker that was freed got its next message after %v", d)
 			}
 		}
@@ -114,7 +114,7 @@ func TestFreedWorkerIsNeverForgotten(t *testing.T) {
 				n += handled[i].Load()
 			}
 			if n != last {
-				if d := time.Since(progress); d > time.Second {
+				if d := time.Since(progress); d > 1900*time.Millisecond { // less than a blocked read takes
 					t.Errorf("nothing was handled for %v although messages waited", d)
 				}
 				last, progress = n, time.Now()
@@ -138,7 +138,7 @@ func TestQueuesConsumedByOneClientComeAndGo(t *testing.T) {
 			send(t, mq.Queue("steady"), "x")
 			got.wait(t, 1)
 			steady.wait(t, n+1)
-			if d := time.Since(begin); d > time.Second {
+			if d := time.Since(begin); d > 1900*time.Millisecond { // less than a blocked read takes
 				t.Errorf("round %d took %v", n, d)
 			}
 			if err := c.stop(); err != nil {

@@ -152,7 +152,7 @@ func TestRetentionThatDropsCountsAndLogs(t *testing.T) {
 func TestRetentionByAge(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		topic := open(t, url).Topic("events")
-		raw := rawClient(t, url)
+		raw := redistest.Client(t, url)
 		old := time.Now().Add(-time.Hour).UnixMilli()
 		for i := range 300 {
 			if err := raw.Do(t.Context(), "XADD", "leanmq:{events}:events:topic", old+int64(i), "p", "old").Err(); err != nil {

@@ -155,7 +155,7 @@ func TestGroupBeginsAtATime(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
 		topic := mq.Topic("events")
-		raw := rawClient(t, url)
+		raw := redistest.Client(t, url)
 		for _, id := range []string{"1000-0", "2000-0", "2000-1", "3000-5"} {
 			if err := raw.Do(t.Context(), "XADD", "leanmq:{events}:events:topic", id, "p", id).Err(); err != nil {
 				t.Fatal(err)
@@ -240,7 +240,7 @@ func TestTopicsAndGroupsAreDeleted(t *testing.T) {
 		if err := topic.ForceDelete(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if keys, err := rawClient(t, url).Keys(context.Background(), "*").Result(); len(keys) > 0 || err != nil {
+		if keys, err := redistest.Client(t, url).Keys(context.Background(), "*").Result(); len(keys) > 0 || err != nil {
 			t.Error(keys, err)
 		}
 	})

@@ -192,13 +192,17 @@ func (s *stepper) take(ctx context.Context) (m *Message, err error) {
 	for i := range room {
 		room[i] = 1
 	}
-	got, _, err := s.turns.take(ctx, s.p.c, s.name, room)
-	for i, entries := range got {
-		for j := range entries { // one at most
-			m = s.message(s.turns.levels[i], &entries[j])
+	for {
+		got, taken, err := s.turns.take(ctx, s.p.c, s.name, room)
+		for i, entries := range got {
+			for j := range entries { // one at most
+				m = s.message(s.turns.levels[i], &entries[j])
+			}
+		}
+		if m != nil || err != nil || taken.Why != "" { // else a filter let nothing through, so far
+			return m, err
 		}
 	}
-	return m, err
 }
 
 // reclaim takes over one message whose lease has run out. Those delivered too

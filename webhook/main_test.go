@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 
 // patience is how long a test waits for what has to happen: long enough for a
 // loaded machine, because only a failing test waits for all of it.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // open connects a process of its own.
 func open(t *testing.T, url string) *leanmq.Client {

@@ -27,7 +27,7 @@ func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err er
 		level = strings.TrimPrefix(q.Stream[len(q.Base):], ":p")
 	}
 	cmd := joinScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...),
-		q.group, consumer, level, q.s.keys.Notices(), q.Name)
+		q.group, consumer, level, q.Notices(), q.Name)
 	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 	if err := q.s.pipe.doAll(ctx, []redis.Cmder{cmd, list}); err != nil {
 		return "", classify(err)
@@ -84,7 +84,7 @@ func (q *Queue) Reclaim(ctx context.Context, consumer string, lease time.Duratio
 // group. Safe to repeat.
 func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error) {
 	v, err := q.s.eval(ctx, releaseScript, []string{q.Stream, q.Workers},
-		q.group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
+		q.group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
 	return int(integer(v)), err
 }
 
@@ -92,7 +92,7 @@ func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error)
 // stays in the group. Safe to repeat.
 func (q *Queue) HandBack(ctx context.Context, consumer string, ids []string) (n int, err error) {
 	for chunk := range slices.Chunk(ids, maxScriptItems) {
-		args := append(make([]any, 0, 5+len(chunk)), q.group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
+		args := append(make([]any, 0, 5+len(chunk)), q.group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
 		for _, id := range chunk {
 			args = append(args, id)
 		}

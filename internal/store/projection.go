@@ -145,7 +145,7 @@ func (r *Reader) AwaitEvent(ctx context.Context, l *Events, position string) err
 	r.busy.Store(true)
 	defer r.busy.Store(false)
 	cmd := redis.NewRawCmd(ctx, "XREAD", "COUNT", 1, "BLOCK", r.block(maxBlock).Milliseconds(), "STREAMS", l.Log, position)
-	if err := r.rdb.Process(ctx, cmd); err != nil && !errors.Is(err, redis.Nil) {
+	if _, err := r.run(ctx, l.Log, cmd); err != nil && !errors.Is(err, redis.Nil) {
 		return classify(err)
 	}
 	return nil

@@ -35,7 +35,7 @@ func (t *Topic) SetRetention(ctx context.Context, r Retention) error {
 			return err
 		}
 	}
-	_, err := t.s.eval(ctx, controlScript, []string{t.Meta}, t.s.keys.Notices(), t.Name,
+	_, err := t.s.eval(ctx, controlScript, []string{t.Meta}, t.Sends.Notices(), t.Name,
 		"age", flag(r.Age > 0, strconv.FormatInt(ceilMs(r.Age), 10)),
 		"length", flag(r.Length > 0, strconv.FormatInt(r.Length, 10)),
 		"done", flag(r.UntilDone, "1"), "drop", flag(r.DropUnread, "1"))

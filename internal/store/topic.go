@@ -111,7 +111,7 @@ func (s *Store) TopicNames(ctx context.Context) ([]string, error) {
 // returns a *NoGroupError when there is no such group. Safe to repeat.
 func (q *Queue) Seek(ctx context.Context, start string) error {
 	reply, err := q.s.list(ctx, seekScript, []string{q.Topic, q.topicMeta(), q.Workers, q.Meta},
-		q.Member, start, q.s.keys.Notices(), q.Name)
+		q.Member, start, q.Notices(), q.Name)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ if s[3] then
   n = math.min(n, free)
 end
 
-local left, missing, blocked = n, false, false
+local left, missing, blocked, moved = n, false, false, false
 local got, dry, last = {}, {}, {}
 
 -- Reads what comes next of a stream.
@@ -94,6 +94,7 @@ local function sift(k, id, fields)
   if not key and not level or #fields > 4000 then return true, true end
   if level then fields = amend(fields, {}, {y = true}) end -- a topic has no levels
   enqueue(q, amend(fields, identity(fields, id)))
+  moved = true
   for own = 1, streams do
     if group_of(own) == 'leanmq' then dry[own] = false end
   end
@@ -134,12 +135,17 @@ end
 for k = 1, streams do
   if wanted[k] > 0 and not missing then take(k, wanted[k]) end
 end
-local upTo = 0
-for k = 1, streams do
-  local room = math.min(left, most_of(k) - upTo - #got[k] + 2)
-  if room > 0 and not dry[k] and not missing then take(k, room) end
-  upTo = upTo + #got[k] - 2
+moved = false
+local function make_up()
+  local upTo = 0
+  for k = 1, streams do
+    local room = math.min(left, most_of(k) - upTo - #got[k] + 2)
+    if room > 0 and not dry[k] and not missing then take(k, room) end
+    upTo = upTo + #got[k] - 2
+  end
 end
+make_up()
+if moved then make_up() end -- to the group's own stream, which comes before the topic
 -- What was taken before a stream turned out to be missing has to be handled.
 if missing and left == n then return {'nogroup', -1} end
 
