@@ -73,10 +73,10 @@ func TestNobodySeesHalfATx(t *testing.T) {
 func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	p := newProxy(t, server.Addr())
+	p := newProxy(t)
 	direct := open(t, server.URL())
 	raw := rawClient(t, server.URL())
-	mq := open(t, p.url())
+	mq := p.open(t, server.URL())
 	q, out := mq.Queue("q"), mq.Queue("out")
 	send(t, q, "m")
 	_, ms := received(t, q, 1)

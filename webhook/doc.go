@@ -32,6 +32,22 @@
 // "unrouted", which holds up to [MaxParked] messages, and flows to the service
 // that registers the path.
 //
+// # Events
+//
+// A command, which [Sender.Send] sends, goes to the one service that has registered its
+// path. An event goes to every service that has subscribed to it:
+//
+//	webhook.Subscribe(billing, "/events/order.*", func(ctx context.Context, ev Order) error { … })
+//
+//	_, err = webhook.NewSender(mq).Publish(ctx, "/events/order.created", Order{…})
+//
+// The path without its last segment is a topic of package leanmq, and the last segment the
+// event's type; a service is one group of it. So events are kept, each service gets them
+// at its own pace, and one that fails holds up no other. Commands and events share no path:
+// Publish finds no routes, and Send no subscriptions.
+//
+// # Handlers
+//
 // Requests are decoded strictly: unknown fields are refused, and the rules in
 // `validate` tags (go-playground/validator) are checked before the handler runs.
 // What fails that is answered when a caller waits, or else dead-lettered at once;

@@ -36,6 +36,7 @@ func (p *projector) lead(ctx context.Context, lead *store.Lead) error {
 	cause := context.Cause(l.ctx)
 	l.cancel(nil)
 	keeper.Wait()
+	_ = l.reader.Close() // it may have connected to another node since the keeper closed it
 	if errors.Is(cause, leanmq.ErrLeaseLost) {
 		p.log.Warn().Msg("lost the projection")
 		return err

@@ -133,7 +133,11 @@ func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 		begin()
 	}
 	caughtUp(t, s, "balances", total)
-	for _, w := range workers {
+	for pid, w := range workers {
+		eventually(t, "the process listens to signals", func() bool { // its ledger comes after that
+			_, err := os.Stat(filepath.Join(ledger, strconv.Itoa(pid)))
+			return err == nil
+		})
 		if err := w.Process.Signal(os.Interrupt); err != nil {
 			t.Error(err)
 		}
