@@ -1,0 +1,93 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/leanmq/leanmq/bench/scenario"
+	"github.com/leanmq/leanmq/bench/system"
+)
+
+// WriteHead writes what was measured where.
+func WriteHead(w io.Writer, m Meta) error {
+	_, err := fmt.Fprintf(w, "%s, %s, %d cores, %s; %d rounds, %gs each\n",
+		m.Date.Format("2006-01-02 15:04"), m.Machine, m.Cores, m.OS, m.Rounds, m.Seconds)
+	if err == nil && m.Quick {
+		_, err = fmt.Fprintln(w, "A quick run shows that all works. Its figures say nothing.")
+	}
+	return err
+}
+
+// WriteScenario writes the table of a scenario: medians over all rounds; how far
+// the rounds are apart; and ours as a multiple of each system's. failed has the
+// errors of systems.
+func WriteScenario(w io.Writer, s *scenario.Scenario, rs *Results, failed map[string]error) error {
+	fmt.Fprintf(w, "\n%s: %s; %s", s.Name, s.About, scenario.Bytes(s.Payload))
+	if s.Durable {
+		fmt.Fprint(w, "; AOF everysec")
+	}
+	fmt.Fprintln(w)
+	metrics, units := rs.metrics(s.Name)
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(cells []string) { fmt.Fprintln(tab, "  "+strings.Join(cells, "\t")+"\t") }
+	longest := 0 // to the left, where all else goes to the right
+	for _, sys := range s.Systems {
+		longest = max(longest, len(sys.Name))
+	}
+	if len(metrics) > 0 {
+		row(append([]string{"", s.Main + " ±", "ours/its"}, metrics...))
+		row(append([]string{"", "", ""}, units...))
+	}
+	for _, sys := range s.Systems {
+		if err := failed[sys.Name]; err != nil {
+			defer fmt.Fprintf(w, "  %s failed: %v\n", sys.Name, err)
+			continue
+		}
+		cells := []string{fmt.Sprintf("%-*s", longest, sys.Name), "–", "–"}
+		if r := rs.Find(s.Name, sys.Name, s.Main); r != nil && len(r.Runs) > 1 {
+			cells[1] = fmt.Sprintf("%.0f%%", math.Ceil(100*Spread(r.Runs)))
+		}
+		if ratio, ok := rs.Ratio(s.Name, s.Main, Ours, sys.Name); ok && sys.Name != Ours {
+			cells[2] = Number(ratio)
+		}
+		any := false
+		for _, m := range metrics {
+			cell := "–"
+			if r := rs.Find(s.Name, sys.Name, m); r != nil {
+				cell, any = Number(r.Value), true
+			}
+			cells = append(cells, cell)
+		}
+		if any {
+			row(cells)
+		}
+	}
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	for _, g := range s.Goals {
+		if verdict := rs.goal(s, g); verdict != "" {
+			fmt.Fprintln(w, "  "+verdict)
+		}
+	}
+	return nil
+}
+
+// WriteNotes says how each system is used, and what it does not do.
+func WriteNotes(w io.Writer, systems []system.System, versions map[string]string) {
+	fmt.Fprintln(w, "\nSystems:")
+	for _, s := range systems {
+		fmt.Fprintf(w, "  %s", s.Name)
+		if v := versions[s.Module]; v != "" {
+			fmt.Fprintf(w, " (%s %s)", s.Module, v)
+		}
+		fmt.Fprintf(w, ": %s.", s.Setting)
+		if s.Lacks != "" {
+			fmt.Fprintf(w, "\n    Does not offer: %s.", s.Lacks)
+		}
+		fmt.Fprintln(w)
+	}
+}
