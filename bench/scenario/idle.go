@@ -40,36 +40,55 @@ const quiet = 200 * time.Microsecond
 
 func idle(ctx context.Context, r *Run, routes int) (ms []measure.Measure, err error) {
 	router := r.Open.(system.Router)
-	arrived := make(chan time.Time, 1)
+	arrived := make(chan time.Time, routes)
 	stop, err := router.Route(ctx, routes, func() { arrived <- time.Now() })
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	var took []time.Duration
-	pings := func(d time.Duration) error {
-		took = took[:0]
-		for begin := time.Now(); time.Since(begin) < d || len(took) < 10; time.Sleep(quiet) {
-			sent := time.Now()
-			if err := router.SendTo(ctx, len(took)*7%routes, r.Payload); err != nil {
-				return err
-			}
-			select {
-			case at := <-arrived:
-				took = append(took, at.Sub(sent))
-			case <-time.After(patience):
-				return fmt.Errorf("not handled in %v", patience)
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+	// A message for every route: now all of them are at work, with their scripts
+	// and connections.
+	for i := range routes {
+		if err := router.SendTo(ctx, i, r.Payload); err != nil {
+			return nil, err
 		}
-		return nil
 	}
-	if err := pings(r.Scale.Time / 4); err != nil { // connections, scripts
-		return nil, err
+	for range routes {
+		if _, err := next(ctx, arrived); err != nil {
+			return nil, err
+		}
 	}
-	if err := pings(r.Scale.Time); err != nil {
-		return nil, err
+	ping := func(route int) (time.Duration, error) {
+		time.Sleep(quiet)
+		sent := time.Now()
+		if err := router.SendTo(ctx, route, r.Payload); err != nil {
+			return 0, err
+		}
+		at, err := next(ctx, arrived)
+		return at.Sub(sent), err
+	}
+	var took []time.Duration
+	warm := r.Scale.Time / 4
+	for begin := time.Now(); time.Since(begin) < warm+r.Scale.Time || len(took) < 10; {
+		d, err := ping(len(took) * 7 % routes)
+		if err != nil {
+			return nil, err
+		}
+		if time.Since(begin) > warm {
+			took = append(took, d)
+		}
 	}
 	return measure.Latencies(took), nil
+}
+
+// next waits for a message to be handled.
+func next(ctx context.Context, arrived <-chan time.Time) (time.Time, error) {
+	select {
+	case at := <-arrived:
+		return at, nil
+	case <-time.After(patience):
+		return time.Time{}, fmt.Errorf("not handled in %v", patience)
+	case <-ctx.Done():
+		return time.Time{}, context.Cause(ctx)
+	}
 }

@@ -2,18 +2,24 @@ package system
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
 
-// background runs f until stop is called, which waits for it and returns its error.
-func background(ctx context.Context, f func(ctx context.Context) error) (stop func() error) {
+// background runs f until stop is called, which ends its context, interrupts what
+// does not look at contexts, waits for it, and returns its error.
+func background(ctx context.Context, f func(ctx context.Context) error, interrupts ...func() error) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- f(ctx) }()
 	return sync.OnceValue(func() error {
 		cancel()
-		return <-ended
+		var errs []error
+		for _, interrupt := range interrupts {
+			errs = append(errs, interrupt())
+		}
+		return errors.Join(append(errs, <-ended)...)
 	})
 }
 

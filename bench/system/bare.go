@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -80,14 +81,15 @@ func (b *bare) read(ctx context.Context, streams []string, each func(context.Con
 	for _, s := range streams {
 		pl.XGroupCreateMkStream(ctx, s, bareGroup, "0")
 	}
-	if _, err := pl.Exec(ctx); err != nil {
+	if _, err := pl.Exec(ctx); err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
 		return nil, errors.Join(err, rdb.Close())
 	}
 	args := &redis.XReadGroupArgs{Group: bareGroup, Consumer: "c", Count: batchSize, Streams: streams}
 	for range streams {
 		args.Streams = append(args.Streams, ">")
 	}
-	stop := background(ctx, func(ctx context.Context) error {
+	// A read blocks for ever: closing the connection is what ends it.
+	return background(ctx, func(ctx context.Context) error {
 		ids := make([]string, 0, batchSize)
 		for ctx.Err() == nil {
 			got, err := rdb.XReadGroup(ctx, args).Result()
@@ -109,23 +111,12 @@ func (b *bare) read(ctx context.Context, streams []string, each func(context.Con
 			}
 		}
 		return nil
-	})
-	return closing(stop, rdb), nil
-}
-
-// closing ends a background whose read blocks for ever: closing its client is
-// what ends that.
-func closing(stop func() error, rdb *redis.Client) func() error {
-	return func() error {
-		ended := make(chan error, 1)
-		go func() { ended <- stop() }()
-		return errors.Join(rdb.Close(), <-ended)
-	}
+	}, rdb.Close), nil
 }
 
 // endOf is the error of what was ended on purpose: none.
 func endOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil || errors.Is(err, redis.ErrClosed) {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return err

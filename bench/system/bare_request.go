@@ -70,7 +70,7 @@ func (b *bare) readReplies(ctx context.Context) (func() error, error) {
 	if err := rdb.XGroupCreateMkStream(ctx, bareReplies, bareGroup, "0").Err(); err != nil {
 		return nil, errors.Join(err, rdb.Close())
 	}
-	stop := background(ctx, func(ctx context.Context) error {
+	return background(ctx, func(ctx context.Context) error {
 		for last, unread := "0", 0; ; {
 			got, err := rdb.XRead(ctx, &redis.XReadArgs{Streams: []string{bareReplies, last}, Count: 1000}).Result()
 			if err != nil {
@@ -87,8 +87,7 @@ func (b *bare) readReplies(ctx context.Context) (func() error, error) {
 				rdb.XTrimMinID(ctx, bareReplies, last)
 			}
 		}
-	})
-	return closing(stop, rdb), nil
+	}, rdb.Close), nil
 }
 
 func (b *bare) Request(ctx context.Context, payload []byte) ([]byte, error) {
