@@ -32,7 +32,7 @@ func WriteScenario(w io.Writer, s *scenario.Scenario, rs *Results, failed map[st
 	fmt.Fprintln(w)
 	metrics, units := rs.metrics(s.Name)
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(cells []string) { fmt.Fprintln(tab, "  "+strings.Join(cells, "\t")+"\t") }
+	row := func(cells []string) { fmt.Fprintln(tab, strings.Join(cells, "\t")+"\t") }
 	longest := 0 // to the left, where all else goes to the right
 	for _, sys := range s.Systems {
 		longest = max(longest, len(sys.Name))
@@ -42,9 +42,8 @@ func WriteScenario(w io.Writer, s *scenario.Scenario, rs *Results, failed map[st
 		row(append([]string{"", "", ""}, units...))
 	}
 	for _, sys := range s.Systems {
-		if err := failed[sys.Name]; err != nil {
-			defer fmt.Fprintf(w, "  %s failed: %v\n", sys.Name, err)
-			continue
+		if failed[sys.Name] != nil {
+			continue // see below
 		}
 		cells := []string{fmt.Sprintf("%-*s", longest, sys.Name), "–", "–"}
 		if r := rs.Find(s.Name, sys.Name, s.Main); r != nil && len(r.Runs) > 1 {
@@ -67,6 +66,11 @@ func WriteScenario(w io.Writer, s *scenario.Scenario, rs *Results, failed map[st
 	}
 	if err := tab.Flush(); err != nil {
 		return err
+	}
+	for _, sys := range s.Systems {
+		if err := failed[sys.Name]; err != nil {
+			fmt.Fprintf(w, "  %s failed: %v\n", sys.Name, err)
+		}
 	}
 	for _, g := range s.Goals {
 		if verdict := rs.goal(s, g); verdict != "" {
