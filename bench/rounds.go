@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/leanmq/leanmq/bench/measure"
 	"github.com/leanmq/leanmq/bench/report"
@@ -37,8 +38,13 @@ func measureScenario(ctx context.Context, s *scenario.Scenario, scale scenario.S
 	return failed
 }
 
+// runLimit bounds a single run: one that hangs must not hang the rest.
+const runLimit = 10 * time.Minute
+
 // measureSystem runs a scenario once, on fresh servers.
 func measureSystem(ctx context.Context, s *scenario.Scenario, sys system.System, scale scenario.Scale) (ms []measure.Measure, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("a run took longer than %v", runLimit))
+	defer cancel()
 	dir, err := os.MkdirTemp("", "leanmq-bench-")
 	if err != nil {
 		return nil, err

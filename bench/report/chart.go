@@ -31,12 +31,15 @@ const (
 	nameWidth  = 110 // left of the bars
 	barWidth   = 480 // of the longest one
 	barHeight  = 18
-	groupGap   = 34 // room for a group's label
+	lineHeight = 17
+	groupGap   = 17  // above a group's label
+	lineLength = 100 // characters of a label that fit
 )
 
-// The colours are read on light and on dark pages alike.
+// A page of its own behind the bars: what is read does not depend on that around.
 const chartStyle = `
   text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292f }
+  .page { fill: #ffffff }
   .title { font-size: 16px; font-weight: 600 }
   .group, .note { fill: #57606a }
   .bar { fill: #afb8c1 }
@@ -44,6 +47,7 @@ const chartStyle = `
   .floor { fill: #d0d7de }
   .ours-name { font-weight: 600 }
   @media (prefers-color-scheme: dark) {
+    .page { fill: #0d1117 }
     text { fill: #e6edf3 }
     .group, .note { fill: #9198a1 }
     .bar { fill: #59636e }
@@ -58,9 +62,11 @@ var floors = map[string]bool{"bare": true, "bare-plain": true, "goroutines": tru
 // SVG draws the chart.
 func (c *Chart) SVG() string {
 	longest := 0.0
+	labels := make([][]string, len(c.Groups))
 	height := 44
-	for _, g := range c.Groups {
-		height += groupGap + len(g.Bars)*(barHeight+4)
+	for i, g := range c.Groups {
+		labels[i] = wrap(g.Label, lineLength)
+		height += groupGap + lineHeight*len(labels[i]) + len(g.Bars)*(barHeight+4)
 		for _, b := range g.Bars {
 			longest = max(longest, b.Value)
 		}
@@ -75,12 +81,16 @@ func (c *Chart) SVG() string {
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img" aria-label="%s">`,
 		chartWidth, height, html.EscapeString(c.Title))
 	fmt.Fprintf(&out, "\n<style>%s</style>\n", chartStyle)
+	out.WriteString("<rect class=\"page\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n")
 	fmt.Fprintf(&out, "<text class=\"title\" x=\"8\" y=\"22\">%s</text>\n", html.EscapeString(c.Title))
 	fmt.Fprintf(&out, "<text class=\"note\" x=\"8\" y=\"42\">%s; %s</text>\n", html.EscapeString(c.Unit), better)
 	y := 44
-	for _, g := range c.Groups {
-		fmt.Fprintf(&out, "<text class=\"group\" x=\"8\" y=\"%d\">%s</text>\n", y+groupGap-10, html.EscapeString(g.Label))
+	for i, g := range c.Groups {
 		y += groupGap
+		for _, line := range labels[i] {
+			fmt.Fprintf(&out, "<text class=\"group\" x=\"8\" y=\"%d\">%s</text>\n", y+lineHeight-6, html.EscapeString(line))
+			y += lineHeight
+		}
 		for _, b := range g.Bars {
 			c.bar(&out, b, y, longest)
 			y += barHeight + 4
@@ -106,4 +116,17 @@ func (c *Chart) bar(out *strings.Builder, b Bar, y int, longest float64) {
 	fmt.Fprintf(out, "<text class=\"%s\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", class+"-name", nameWidth-8, text, html.EscapeString(b.System))
 	fmt.Fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>", class, nameWidth, y, width, barHeight)
 	fmt.Fprintf(out, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", nameWidth+width+6, text, Number(b.Value))
+}
+
+// wrap breaks text into lines of at most so many bytes, if its words are not longer.
+func wrap(text string, length int) []string {
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		if last := len(lines) - 1; last >= 0 && len(lines[last])+1+len(word) <= length {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }

@@ -71,3 +71,10 @@ func TestChartsAreOfFamilies(t *testing.T) {
 		}
 	}
 }
+
+func TestWrap(t *testing.T) {
+	got := strings.Join(wrap("one two  three fourteen", 7), "|")
+	if want := "one two|three|fourteen"; got != want {
+		t.Errorf("wrap = %q, want %q", got, want)
+	}
+}

@@ -18,16 +18,16 @@ func Charts(scenarios []*scenario.Scenario, rs *Results) map[string]*Chart {
 		if len(g.Bars) == 0 {
 			continue
 		}
-		name, title := s.Family(), s.Family()
+		name, title := s.Family(), s.Title
 		if special := s.Special(); special != "" {
-			name, title = name+"-variants", title+", other payloads and persistence"
+			name, title = name+"-variants", title+": other payloads, persistence"
 			g.Label = s.Name + ": " + special
 		}
 		// Scenarios of a family that are measured in another unit have a chart of
 		// their own: their bars would have nothing to do with each other.
 		if c := charts[name]; c != nil && c.Unit != s.Main+", "+unit {
 			name += "-" + s.Main
-			title += ", " + s.Main
+			title += ": " + s.Main
 		}
 		if charts[name] == nil {
 			charts[name] = &Chart{Title: title, Unit: s.Main + ", " + unit, Lower: s.Lower}

@@ -14,6 +14,7 @@ import (
 func backlogs() []*Scenario {
 	return variants(Scenario{
 		Name:    "backlog",
+		Title:   "Processing while a million messages wait",
 		About:   "rate of processing while few or many messages wait; kept: the longest queue's share of the best rate",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.JetStream},
 		Main:    "kept",

@@ -13,6 +13,7 @@ import (
 func deads() []*Scenario {
 	return variants(Scenario{
 		Name:    "dead",
+		Title:   "Sending dead letters again",
 		About:   "list all dead letters, then send them again; heap: the most that this process took for it (asynq keeps no more than 10,000)",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq},
 		Main:    "requeue",

@@ -13,6 +13,7 @@ import (
 func flows() []*Scenario {
 	return variants(Scenario{
 		Name:    "flow",
+		Title:   "Sending and processing at once",
 		About:   "100 at once send while the messages are handled, until all are",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    measure.Rate,

@@ -24,6 +24,7 @@ func https() []*Scenario {
 		}
 		all = append(all, variants(Scenario{
 			Name:    fmt.Sprint("http/", connections),
+			Title:   "HTTP through the gateway",
 			About:   fmt.Sprintf("POST over %d connections to a service behind the gateway, or behind a reverse proxy", connections),
 			Systems: []system.System{system.LeanMQ, system.Proxy},
 			Main:    measure.Rate,

@@ -18,6 +18,7 @@ func jobs() []*Scenario {
 	}{{16, time.Millisecond}, {256, 10 * time.Millisecond}} {
 		all = append(all, variants(Scenario{
 			Name:    fmt.Sprint("job/", job.workers),
+			Title:   "Jobs that take their time",
 			About:   fmt.Sprintf("%d workers with jobs that wait for %v, as for a database", job.workers, job.takes),
 			Systems: []system.System{system.LeanMQ, system.Goroutines, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.Rate,

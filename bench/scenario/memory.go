@@ -12,6 +12,7 @@ import (
 func memories() []*Scenario {
 	return variants(Scenario{
 		Name:    "memory",
+		Title:   "Memory of a waiting message, payload included",
 		About:   "what a waiting message takes, its payload included: of Redis' memory, or on JetStream's disk",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    "memory",

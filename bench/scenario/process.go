@@ -14,6 +14,7 @@ import (
 func processes() []*Scenario {
 	return variants(Scenario{
 		Name:    "process",
+		Title:   "Processing what waits: fetch, handle, settle",
 		About:   "fetch, handle (nothing to do) and settle what waits in a queue",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    measure.Rate,

@@ -16,6 +16,7 @@ func requests() []*Scenario {
 	for _, callers := range []int{1, 100, 1000} {
 		s := Scenario{
 			Name:    fmt.Sprint("request/", callers),
+			Title:   "Request and reply",
 			About:   fmt.Sprintf("%d at once send a request and wait for its answer", callers),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.Micro},
 			Main:    measure.Rate,

@@ -13,8 +13,9 @@ import (
 
 // Scenario is one workload.
 type Scenario struct {
-	Name    string // "send/100/4KB": a family and what is special
-	About   string
+	Name    string          // "send/100/4KB": a family and what is special
+	Title   string          // of its family
+	About   string          // what is special, in a sentence
 	Systems []system.System // that can do it
 	Durable bool            // Redis with appendfsync everysec
 	Payload int             // bytes

@@ -15,6 +15,7 @@ func sends() []*Scenario {
 	for _, callers := range []int{1, 16, 100} {
 		s := Scenario{
 			Name:    fmt.Sprint("send/", callers),
+			Title:   "Sending, one message after another",
 			About:   fmt.Sprintf("%d at once send one message after another", callers),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.BarePlain, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.Rate,
@@ -38,6 +39,7 @@ func send(ctx context.Context, r *Run, callers int) ([]measure.Measure, error) {
 func sendManys() []*Scenario {
 	return variants(Scenario{
 		Name:    "sendmany",
+		Title:   "Sending 200 messages at a time",
 		About:   "one caller sends 200 messages at a time",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Watermill, system.JetStream},
 		Main:    measure.Rate,

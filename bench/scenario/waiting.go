@@ -17,6 +17,7 @@ import (
 func waitings() []*Scenario {
 	return variants(Scenario{
 		Name:    "waiting",
+		Title:   "Memory of a waiting request",
 		About:   "memory that a request takes while it waits for its answer, its goroutine included",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Micro},
 		Main:    "each",
