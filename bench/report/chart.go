@@ -61,15 +61,12 @@ var floors = map[string]bool{"bare": true, "bare-plain": true, "goroutines": tru
 
 // SVG draws the chart.
 func (c *Chart) SVG() string {
-	longest := 0.0
+	longest := c.longest()
 	labels := make([][]string, len(c.Groups))
 	height := 44
 	for i, g := range c.Groups {
 		labels[i] = wrap(g.Label, lineLength)
 		height += groupGap + lineHeight*len(labels[i]) + len(g.Bars)*(barHeight+4)
-		for _, b := range g.Bars {
-			longest = max(longest, b.Value)
-		}
 	}
 	height += 12
 
@@ -100,6 +97,27 @@ func (c *Chart) SVG() string {
 	return out.String()
 }
 
+// cutAt is how many times as long as our longest bar another one may be where less
+// is better: one that is cut leaves room to tell the others apart.
+const cutAt = 10
+
+// longest is the value of the longest bar that is drawn in full.
+func (c *Chart) longest() float64 {
+	var all, ours float64
+	for _, g := range c.Groups {
+		for _, b := range g.Bars {
+			all = max(all, b.Value)
+			if b.System == Ours {
+				ours = max(ours, b.Value)
+			}
+		}
+	}
+	if c.Lower && ours > 0 {
+		return min(all, cutAt*ours)
+	}
+	return all
+}
+
 func (c *Chart) bar(out *strings.Builder, b Bar, y int, longest float64) {
 	class := "bar"
 	switch {
@@ -108,14 +126,17 @@ func (c *Chart) bar(out *strings.Builder, b Bar, y int, longest float64) {
 	case floors[b.System]:
 		class = "floor"
 	}
-	width := 1.0 // even the smallest one is seen
+	width, value := 1.0, Number(b.Value) // even the smallest one is seen
 	if longest > 0 {
-		width = max(width, barWidth*b.Value/longest)
+		width = max(width, barWidth*min(b.Value/longest, 1))
+	}
+	if b.Value > longest {
+		value = "→ " + value // the bar is cut
 	}
 	text := y + barHeight - 4
 	fmt.Fprintf(out, "<text class=\"%s\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", class+"-name", nameWidth-8, text, html.EscapeString(b.System))
 	fmt.Fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>", class, nameWidth, y, width, barHeight)
-	fmt.Fprintf(out, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", nameWidth+width+6, text, Number(b.Value))
+	fmt.Fprintf(out, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", nameWidth+width+6, text, value)
 }
 
 // wrap breaks text into lines of at most so many bytes, if its words are not longer.

@@ -78,3 +78,14 @@ func TestWrap(t *testing.T) {
 		t.Errorf("wrap = %q, want %q", got, want)
 	}
 }
+
+func TestBarsThatAreFarTooLongAreCut(t *testing.T) {
+	bars := []Group{{"one", []Bar{{"leanmq", 10}, {"bare", 100}, {"asynq", 5000}}}}
+	svg := (&Chart{Lower: true, Groups: bars}).SVG()
+	if strings.Count(svg, `width="480.0"`) != 2 || !strings.Contains(svg, "→ 5,000") {
+		t.Errorf("what is more than 10 times ours is not cut:\n%s", svg)
+	}
+	if svg := (&Chart{Groups: bars}).SVG(); strings.Contains(svg, "→") {
+		t.Errorf("a bar is cut where more is better:\n%s", svg)
+	}
+}

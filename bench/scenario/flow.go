@@ -14,7 +14,7 @@ func flows() []*Scenario {
 	return variants(Scenario{
 		Name:    "flow",
 		Title:   "Sending and processing at once",
-		About:   "100 at once send while the messages are handled, until all are",
+		About:   "100 callers send while the messages are handled, until all are",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    measure.Rate,
 		Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.85}},

@@ -22,7 +22,7 @@ func idles() []*Scenario {
 		all = append(all, variants(Scenario{
 			Name:    fmt.Sprint("idle/", routes),
 			Title:   "From a send to its handler in an idle system",
-			About:   fmt.Sprintf("from a send to its handler, one message at a time, with %d routes (queues, topics) in one process", routes),
+			About:   fmt.Sprintf("one message at a time; routes (queues, topics) in the process: %d", routes),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.P50,
 			Lower:   true,

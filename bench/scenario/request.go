@@ -17,7 +17,7 @@ func requests() []*Scenario {
 		s := Scenario{
 			Name:    fmt.Sprint("request/", callers),
 			Title:   "Request and reply",
-			About:   fmt.Sprintf("%d at once send a request and wait for its answer", callers),
+			About:   callersThat(callers, "send a request, wait for its answer"),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.Micro},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.9}},

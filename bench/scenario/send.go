@@ -16,7 +16,7 @@ func sends() []*Scenario {
 		s := Scenario{
 			Name:    fmt.Sprint("send/", callers),
 			Title:   "Sending, one message after another",
-			About:   fmt.Sprintf("%d at once send one message after another", callers),
+			About:   callersThat(callers, "send one message after another"),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.BarePlain, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.95}},
@@ -72,4 +72,11 @@ func load(r *Run, callers, messages int, f func() error) ([]measure.Measure, err
 	rate := calls.Rate("msg/s")
 	rate.Value *= float64(messages)
 	return slices.Concat([]measure.Measure{rate}, measure.Latencies(calls.Took), costs), err
+}
+
+func callersThat(n int, do string) string {
+	if n == 1 {
+		return "one caller: " + do
+	}
+	return fmt.Sprintf("%d callers at once: %s", n, do)
 }
