@@ -66,9 +66,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := report.WriteHead(os.Stdout, meta); err != nil {
-		return err
-	}
+	fmt.Print(report.Head(meta))
 	var results report.Results
 	var errs []error
 	for _, s := range scenarios {
@@ -79,11 +77,9 @@ func run(ctx context.Context, args []string) error {
 		for name, err := range failed {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", s.Name, name, err))
 		}
-		if err := report.WriteScenario(os.Stdout, s, &results, failed); err != nil {
-			return err
-		}
+		fmt.Print(report.Table(s, &results, failed))
 	}
-	report.WriteNotes(os.Stdout, used(scenarios), meta.Versions)
+	fmt.Print(report.Notes(used(scenarios), meta.Versions))
 	if *jsonFile != "" {
 		var lines bytes.Buffer
 		errs = append(errs, report.WriteJSON(&lines, meta, &results), os.WriteFile(*jsonFile, lines.Bytes(), 0o644))

@@ -62,10 +62,7 @@ func TestTable(t *testing.T) {
 			{Metric: "p50", AtMost: 12},
 		},
 	}
-	var out bytes.Buffer
-	if err := WriteScenario(&out, s, threeRounds(), map[string]error{"asynq": errors.New("no such server")}); err != nil {
-		t.Fatal(err)
-	}
+	got := Table(s, threeRounds(), map[string]error{"asynq": errors.New("no such server")})
 	want := `
 send/1: one sends; 256B
           rate ±  ours/its   rate   p50
@@ -76,7 +73,7 @@ send/1: one sends; 256B
   MISSED: rate ≥ 0.95 × bare: 0.80
   reached: p50 ≤ 12.0 µs: 10.0
 `
-	if got := out.String(); got != want {
+	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.ReplaceAll(got, " ", "·"), strings.ReplaceAll(want, " ", "·"))
 	}
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"text/tabwriter"
@@ -11,28 +10,28 @@ import (
 	"github.com/leanmq/leanmq/bench/system"
 )
 
-// WriteHead writes what was measured where.
-func WriteHead(w io.Writer, m Meta) error {
-	_, err := fmt.Fprintf(w, "%s, %s, %d cores, %s; %d rounds, %gs each\n",
+// Head says what was measured where.
+func Head(m Meta) string {
+	head := fmt.Sprintf("%s, %s, %d cores, %s; %d rounds, %gs each\n",
 		m.Date.Format("2006-01-02 15:04"), m.Machine, m.Cores, m.OS, m.Rounds, m.Seconds)
-	if err == nil && m.Quick {
-		_, err = fmt.Fprintln(w, "A quick run shows that all works. Its figures say nothing.")
+	if m.Quick {
+		head += "A quick run shows that all works. Its figures say nothing.\n"
 	}
-	return err
+	return head
 }
 
-// WriteScenario writes the table of a scenario: medians over all rounds; how far
-// the rounds are apart; and ours as a multiple of each system's. failed has the
-// errors of systems.
-func WriteScenario(w io.Writer, s *scenario.Scenario, rs *Results, failed map[string]error) error {
-	fmt.Fprintf(w, "\n%s: %s; %s", s.Name, s.About, scenario.Bytes(s.Payload))
+// Table is that of a scenario: medians over all rounds; how far the rounds are
+// apart; and ours as a multiple of each system's. failed has the errors of systems.
+func Table(s *scenario.Scenario, rs *Results, failed map[string]error) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "\n%s: %s; %s", s.Name, s.About, scenario.Bytes(s.Payload))
 	if s.Durable {
-		fmt.Fprint(w, "; AOF everysec")
+		w.WriteString("; AOF everysec")
 	}
-	fmt.Fprintln(w)
+	w.WriteString("\n")
 	metrics, units := rs.metrics(s.Name)
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(cells []string) { fmt.Fprintln(tab, strings.Join(cells, "\t")+"\t") }
+	tab := tabwriter.NewWriter(&w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(cells []string) { _, _ = fmt.Fprintln(tab, strings.Join(cells, "\t")+"\t") }
 	longest := 0 // to the left, where all else goes to the right
 	for _, sys := range s.Systems {
 		longest = max(longest, len(sys.Name))
@@ -64,34 +63,34 @@ func WriteScenario(w io.Writer, s *scenario.Scenario, rs *Results, failed map[st
 			row(cells)
 		}
 	}
-	if err := tab.Flush(); err != nil {
-		return err
-	}
+	_ = tab.Flush() // a Builder does not fail
 	for _, sys := range s.Systems {
 		if err := failed[sys.Name]; err != nil {
-			fmt.Fprintf(w, "  %s failed: %v\n", sys.Name, err)
+			fmt.Fprintf(&w, "  %s failed: %v\n", sys.Name, err)
 		}
 	}
 	for _, g := range s.Goals {
 		if verdict := rs.goal(s, g); verdict != "" {
-			fmt.Fprintln(w, "  "+verdict)
+			w.WriteString("  " + verdict + "\n")
 		}
 	}
-	return nil
+	return w.String()
 }
 
-// WriteNotes says how each system is used, and what it does not do.
-func WriteNotes(w io.Writer, systems []system.System, versions map[string]string) {
-	fmt.Fprintln(w, "\nSystems:")
+// Notes say how each system is used, and what it does not do.
+func Notes(systems []system.System, versions map[string]string) string {
+	var w strings.Builder
+	w.WriteString("\nSystems:\n")
 	for _, s := range systems {
-		fmt.Fprintf(w, "  %s", s.Name)
+		w.WriteString("  " + s.Name)
 		if v := versions[s.Module]; v != "" {
-			fmt.Fprintf(w, " (%s %s)", s.Module, v)
+			fmt.Fprintf(&w, " (%s %s)", s.Module, v)
 		}
-		fmt.Fprintf(w, ": %s.", s.Setting)
+		fmt.Fprintf(&w, ": %s.", s.Setting)
 		if s.Lacks != "" {
-			fmt.Fprintf(w, "\n    Does not offer: %s.", s.Lacks)
+			fmt.Fprintf(&w, "\n    Does not offer: %s.", s.Lacks)
 		}
-		fmt.Fprintln(w)
+		w.WriteString("\n")
 	}
+	return w.String()
 }
