@@ -55,7 +55,7 @@ func TestJSON(t *testing.T) {
 func TestTable(t *testing.T) {
 	s := &scenario.Scenario{
 		Name: "send/1", About: "one sends", Payload: 256, Main: "rate",
-		Systems: []system.System{{Name: "leanmq"}, {Name: "bare"}, {Name: "asynq"}, {Name: "gone"}},
+		Systems: []system.System{{Name: "leanmq"}, {Name: "bare", Without: "retries"}, {Name: "asynq"}, {Name: "gone"}},
 		Goals: []scenario.Goal{
 			{Metric: "rate", Versus: "bare", AtLeast: 0.95},
 			{Metric: "rate", Versus: "asynq", AtLeast: 4},
@@ -65,10 +65,10 @@ func TestTable(t *testing.T) {
 	got := Table(s, threeRounds(), map[string]error{"asynq": errors.New("no such server")})
 	want := `
 send/1: one sends; 256B
-          rate ±  ours/its   rate   p50
+          rate ±  ours/its   rate   p50  without
                             msg/s    µs
   leanmq     28%         –   90.0  10.0
-  bare       28%      0.80    112     –
+  bare       28%      0.80    112     –  retries
   asynq failed: no such server
   MISSED: rate ≥ 0.95 × bare: 0.80
   reached: p50 ≤ 12.0 µs: 10.0

@@ -31,14 +31,16 @@ func Table(s *scenario.Scenario, rs *Results, failed map[string]error) string {
 	w.WriteString("\n")
 	metrics, units := rs.metrics(s.Name)
 	tab := tabwriter.NewWriter(&w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(cells []string) { _, _ = fmt.Fprintln(tab, strings.Join(cells, "\t")+"\t") }
+	row := func(cells []string, remark string) {
+		_, _ = fmt.Fprintln(tab, strings.TrimRight(strings.Join(cells, "\t")+"\t  "+remark, " "))
+	}
 	longest := 0 // to the left, where all else goes to the right
 	for _, sys := range s.Systems {
 		longest = max(longest, len(sys.Name))
 	}
 	if len(metrics) > 0 {
-		row(append([]string{"", s.Main + " ±", "ours/its"}, metrics...))
-		row(append([]string{"", "", ""}, units...))
+		row(append([]string{"", s.Main + " ±", "ours/its"}, metrics...), "without")
+		row(append([]string{"", "", ""}, units...), "")
 	}
 	for _, sys := range s.Systems {
 		if failed[sys.Name] != nil {
@@ -51,16 +53,16 @@ func Table(s *scenario.Scenario, rs *Results, failed map[string]error) string {
 		if ratio, ok := rs.Ratio(s.Name, s.Main, Ours, sys.Name); ok && sys.Name != Ours {
 			cells[2] = Number(ratio)
 		}
-		any := false
+		measured := false
 		for _, m := range metrics {
 			cell := "–"
 			if r := rs.Find(s.Name, sys.Name, m); r != nil {
-				cell, any = Number(r.Value), true
+				cell, measured = Number(r.Value), true
 			}
 			cells = append(cells, cell)
 		}
-		if any {
-			row(cells)
+		if measured {
+			row(cells, sys.Without)
 		}
 	}
 	_ = tab.Flush() // a Builder does not fail

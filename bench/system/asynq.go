@@ -17,6 +17,7 @@ var Asynq = System{
 	Module:  "github.com/hibiken/asynq",
 	Setting: "Client.Enqueue with 100 connections; Server with Concurrency 16 or what the scenario says, and TaskCheckInterval 10ms (its default of 1s is how long an idle queue's message waits)",
 	Lacks:   "sending in batches, request and reply, fencing; archives at most 10,000 dead tasks and deletes the oldest beyond",
+	Without: "batches, fencing",
 	Needs:   Redis,
 	Open:    openAsynq,
 }

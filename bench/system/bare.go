@@ -17,6 +17,7 @@ var Bare = System{
 	Module:  "github.com/redis/go-redis/v9",
 	Setting: "go-redis: XADD by AutoPipeline or in one pipeline, XREADGROUP COUNT 200, then XACK and XDEL in one pipeline",
 	Lacks:   "retries, dead letters, leases, fencing: a crashed worker's messages stay where they are",
+	Without: "retries, dead letters, fencing",
 	Needs:   Redis,
 	Open:    openBare,
 }
@@ -141,6 +142,7 @@ var BarePlain = System{
 	Name:    "bare-plain",
 	Setting: "go-redis: one XADD a round trip, over a pool of 100 connections",
 	Lacks:   Bare.Lacks,
+	Without: Bare.Without,
 	Needs:   Redis,
 	Open: func(_ context.Context, env Env) (io.Closer, error) {
 		return &barePlain{redis.NewClient(&redis.Options{Addr: env.Redis.Addr, Protocol: 2, MaxRetries: -1, PoolSize: 100})}, nil

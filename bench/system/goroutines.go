@@ -11,6 +11,7 @@ var Goroutines = System{
 	Name:    "goroutines",
 	Setting: "a channel in the process, and a goroutine for each worker",
 	Lacks:   "durability, retries, other processes",
+	Without: "durability, retries",
 	Needs:   Nothing,
 	Open: func(context.Context, Env) (io.Closer, error) {
 		return goroutines{make(chan []byte, 1<<20)}, nil

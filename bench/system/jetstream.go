@@ -17,6 +17,7 @@ var JetStream = System{
 	Module:  "github.com/nats-io/nats-server/v2",
 	Setting: "a server in this process (its CPU time and allocations count); file storage, work-queue retention; Publish, or PublishAsync by 200; Consume of a durable pull consumer with MaxAckPending 20,000, handlers in its callback or workers that share Messages; without fsync for 2 minutes, in the rows with AOF for 1 s",
 	Lacks:   "dead letters, fencing; request and reply are not durable (micro)",
+	Without: "dead letters, fencing",
 	Needs:   NATS,
 	Open:    openJetStream,
 }

@@ -15,6 +15,7 @@ var Micro = System{
 	Module:  "github.com/nats-io/nats.go",
 	Setting: "nats.go/micro: an endpoint that echoes; caller and service with a connection each; the server is in this process",
 	Lacks:   "durability, retries, back pressure: a request whose service dies is lost",
+	Without: "durability, retries",
 	Needs:   NATS,
 	Open: func(_ context.Context, env Env) (io.Closer, error) {
 		nc, err := nats.Connect(env.NATS.URL)

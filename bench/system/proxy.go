@@ -14,6 +14,7 @@ var Proxy = System{
 	Name:    "proxy",
 	Setting: "httputil.ReverseProxy to a backend of net/http, with as many idle connections kept as there are clients",
 	Lacks:   "durability, retries: a request whose backend dies is lost",
+	Without: "durability, retries",
 	Needs:   Nothing,
 	Open:    func(context.Context, Env) (io.Closer, error) { return proxy{}, nil },
 }

@@ -13,6 +13,7 @@ type System struct {
 	Module  string // whose version the report names; "" for none
 	Setting string // how it is used here
 	Lacks   string // of what the others promise
+	Without string // the worst of it, in the table
 	Needs   Server
 	Open    func(ctx context.Context, env Env) (io.Closer, error)
 }

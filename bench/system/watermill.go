@@ -19,6 +19,7 @@ var Watermill = System{
 	Module:  "github.com/ThreeDotsLabs/watermill-redisstream",
 	Setting: "Publisher with 100 connections; 16 Subscribers of one consumer group, or as many as the scenario says: each takes one message at a time; DisableIndefiniteInitialBlock, so that they can be closed",
 	Lacks:   "batches (Publish sends one XADD after another), fencing, retries without its middleware; handled messages stay in the stream",
+	Without: "batches, dead letters, fencing",
 	Needs:   Redis,
 	Open:    openWatermill,
 }
