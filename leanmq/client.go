@@ -44,17 +44,25 @@ type Client struct {
 	closed bool
 }
 
-// Open connects to the Redis server (7.0 or newer) that url means and checks
+// Open connects to the Redis (7.0 or newer, or Valkey) that url means and checks
 // that it answers:
 //
 //	redis://user:password@host:6379/0
 //	rediss://host:6379                 with TLS
 //	unix:///path/to/redis.sock
 //	mem://                             embedded, needs: import _ "github.com/leanmq/leanmq/leanmq/embedded"
+//	redis+cluster://host1:6379?addr=host2:6379&addr=host3:6379
+//	redis+sentinel://host1:26379?master_name=mymaster&addr=host2:26379&addr=host3:26379
 //
-// For the query parameters of a URL see redis.ParseURL of go-redis, whose own
-// logger the first Open silences: it writes a line to stderr for every failed dial.
-// redis.SetLogger brings it back.
+// The addresses of a cluster are those of some of its nodes, which tell where the
+// others are. Those of sentinels are asked for the master; the user and password
+// before the host are for the sentinels then, and username and password in the
+// query for the server. Both have a variant with TLS: rediss+cluster,
+// rediss+sentinel.
+//
+// For the query parameters of a URL see redis.ParseURL, redis.ParseClusterURL and
+// redis.ParseFailoverURL of go-redis, whose own logger the first Open silences: it
+// writes a line to stderr for every failed dial. redis.SetLogger brings it back.
 func Open(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	cfg, err := newClientConfig(opts)
 	if err != nil {
@@ -75,9 +83,12 @@ func Open(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// New makes a client with the options of an existing one of go-redis. It opens
-// connections of its own, because those of rdb would repeat a command whose
-// reply was lost and could be blocked by readers; rdb is not closed by Close.
+// New makes a client with the options of an existing one of go-redis: a
+// *redis.Client, which may come from redis.NewFailoverClient, or a
+// *redis.ClusterClient. It opens connections of its own, because those of rdb would
+// repeat a command whose reply was lost and could be blocked by readers; rdb is not
+// closed by Close. Only the client of a fail-over has to stay open meanwhile: it
+// asks the sentinels.
 func New(ctx context.Context, rdb redis.UniversalClient, opts ...Option) (*Client, error) {
 	cfg, err := newClientConfig(opts)
 	if err != nil {
@@ -117,7 +128,7 @@ func newClient(s *store.Store, cfg clientConfig) *Client {
 	c := &Client{s: s, log: cfg.log, instance: newInstance(), mws: cfg.mws, hooks: newHooks(cfg.hooks, cfg.log)}
 	c.sending = newSending(cfg.chain, c.hooks)
 	cfg.payload.configure(c)
-	c.notices.listen = s.Listen
+	c.notices.s = s
 	return c
 }
 
@@ -155,7 +166,7 @@ func (c *Client) Store() *store.Store { return c.s }
 // OnNotice is for the packages of this module: it calls each for every notice
 // between processes until stop is called; "" means that some may have been
 // missed.
-func (c *Client) OnNotice(each func(notice string)) (stop func()) { return c.notices.add(each) }
+func (c *Client) OnNotice(each func(notice string)) (stop func()) { return c.notices.add(c.s.Notices(), each) }
 
 // Shared is for the packages of this module: it returns what make made for key at
 // the first call, so that cheap handles can share one cache.

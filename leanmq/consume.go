@@ -32,8 +32,6 @@ func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error
 		return q.wrap("consume", "", err)
 	}
 	defer q.c.stopEngine(e, p)
-
-	p.fetch = e.fetch
 	if !p.joinUntil(ctx) {
 		return nil
 	}

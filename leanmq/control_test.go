@@ -172,7 +172,7 @@ func TestPauseIsSeenWithoutItsNotice(t *testing.T) {
 		silently("HSET", "leanmq:{q}:q:meta", "paused", 1)
 		// It holds one message for its worker, and then sees the pause.
 		send(t, q, "2")
-		time.Sleep(3 * time.Second) // longer than it goes without looking
+		time.Sleep(5 * time.Second) // longer than it goes without looking
 		close(g.letOff)
 		eventually(t, "nothing is in flight", func() bool { return info(t, q).InFlight == 0 })
 		if g.count() != 1 || info(t, q).Ready != 1 {

@@ -441,8 +441,10 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 		for range 3 {
 			mq := open(t, url)
 			wg.Go(func() {
-				for begin := time.Now(); got.count() < n && time.Since(begin) < 15*time.Second; {
-					ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+				// Longer and longer, so that a busy machine gets there too.
+				stay := 30 * time.Millisecond
+				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*patience; stay += 3 * time.Millisecond {
+					ctx, cancel := context.WithTimeout(context.Background(), stay)
 					if err := mq.Queue("jobs").Consume(ctx, got.done, leanmq.Lease(time.Hour)); err != nil {
 						t.Error(err)
 					}

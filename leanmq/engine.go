@@ -4,10 +4,9 @@ import "strings"
 
 // engine is what all consumers of a client share.
 type engine struct {
-	fetch    *fetcher
+	fetch    map[string]*fetcher // by reading place
 	schedule *scheduler
 	pools    map[string]*pool // by queue name
-	unlisten func()
 }
 
 func (c *Client) startEngine(p *pool) (*engine, error) {
@@ -18,11 +17,10 @@ func (c *Client) startEngine(p *pool) (*engine, error) {
 	}
 	if c.engine == nil {
 		e := &engine{
-			fetch:    newFetcher(c),
+			fetch:    map[string]*fetcher{},
 			schedule: newScheduler(c),
 			pools:    map[string]*pool{},
 		}
-		e.unlisten = c.OnNotice(e.notice(c))
 		c.engine = e
 	}
 	e := c.engine
@@ -30,50 +28,59 @@ func (c *Client) startEngine(p *pool) (*engine, error) {
 		return nil, ErrConsuming
 	}
 	e.pools[p.q.name] = p
+	p.unlisten = c.notices.add(p.q.sq.Notices(), e.notice(p))
+	place := c.readingPlace(p.q)
+	if e.fetch[place] == nil {
+		e.fetch[place] = newFetcher(c)
+	}
+	p.fetch = e.fetch[place]
 	return e, nil
+}
+
+// readingPlace is the same for queues that one read can wait for: on a cluster they
+// need the same hash tag.
+func (c *Client) readingPlace(q *Queue) string {
+	if c.s.IsCluster() {
+		return q.sq.Tag
+	}
+	return ""
 }
 
 // stopEngine stops what is shared when its last user goes.
 func (c *Client) stopEngine(e *engine, p *pool) {
 	c.mu.Lock()
 	delete(e.pools, p.q.name)
-	last := len(e.pools) == 0
+	last, lastThere := len(e.pools) == 0, true
+	for _, other := range e.pools {
+		lastThere = lastThere && other.fetch != p.fetch
+	}
 	if last {
 		c.engine = nil
 	}
+	if lastThere {
+		delete(e.fetch, c.readingPlace(p.q))
+	}
 	c.mu.Unlock()
+	p.unlisten()
 	if last {
-		e.unlisten()
 		e.schedule.close()
-		e.fetch.close()
+	}
+	if lastThere {
+		p.fetch.close()
 	}
 }
 
-// notice returns what reacts to notices of other processes.
-func (e *engine) notice(c *Client) func(string) {
+// notice returns what reacts to the notices of the pool's queue.
+func (e *engine) notice(p *pool) func(string) {
 	return func(notice string) {
-		kind, queue := splitNotice(notice)
+		kind, _, _ := strings.Cut(notice, " ")
 		switch kind {
-		case "":
-			e.schedule.wakeAll()
-		case "due":
-			e.schedule.wake(queue)
-		case "released", "control":
-			c.mu.Lock()
-			p := e.pools[queue]
-			c.mu.Unlock()
-			switch {
-			case p == nil:
-			case kind == "released":
-				p.reclaimSoon()
-			default:
-				p.lookSoon()
-			}
+		case "", "due":
+			e.schedule.wake(p.q.name)
+		case "released":
+			p.reclaimSoon()
+		case "control":
+			p.lookSoon()
 		}
 	}
-}
-
-func splitNotice(notice string) (kind, queue string) {
-	kind, queue, _ = strings.Cut(notice, " ")
-	return kind, queue
 }

@@ -15,7 +15,8 @@ import (
 // further.
 const readWait = 2 * time.Second
 
-// fetcher reads for all pools of a client over one connection. While all is
+// fetcher reads for all pools of a client over one connection; on a cluster, for all
+// pools whose queues have one hash tag. While all is
 // quiet, one read blocks on all queues at once, so that an idle queue costs
 // another one nothing. A queue that filled its last read is hot: it is read by
 // itself, with a count of its own and without blocking, until it runs dry.

@@ -33,9 +33,10 @@ type pool struct {
 	base context.Context // values for handlers; never ends
 	log  zerolog.Logger
 
-	fetch   *fetcher
-	reclaim chan struct{} // asks the keeper to reclaim now
-	control chan struct{} // asks the keeper to look at the queue's settings now
+	fetch    *fetcher
+	unlisten func()        // to the notices of the queue
+	reclaim  chan struct{} // asks the keeper to reclaim now
+	control  chan struct{} // asks the keeper to look at the queue's settings now
 
 	abandoned atomic.Bool // stop trying to settle
 	cancels   atomic.Bool // there are canceled messages

@@ -149,9 +149,8 @@ type resultHub struct {
 
 // resultWaits are those who wait for results of one queue.
 type resultWaits struct {
-	waiting map[string]map[chan struct{}]struct{} // by message id
-	cancel  context.CancelFunc
-	done    chan struct{}
+	waiting  map[string]map[chan struct{}]struct{} // by message id
+	unlisten func()
 }
 
 func (h *resultHub) add(q *Queue, id string) (news <-chan struct{}, stop func()) {
@@ -162,13 +161,9 @@ func (h *resultHub) add(q *Queue, id string) (news <-chan struct{}, stop func())
 		if h.queues == nil {
 			h.queues = map[string]*resultWaits{}
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		w = &resultWaits{waiting: map[string]map[chan struct{}]struct{}{}, cancel: cancel, done: make(chan struct{})}
+		w = &resultWaits{waiting: map[string]map[chan struct{}]struct{}{}}
+		w.unlisten = q.c.notices.add(q.sq.Results(), func(id string) { h.tell(w, id) })
 		h.queues[q.name] = w
-		go func() {
-			defer close(w.done)
-			q.sq.ListenForResults(ctx, func(id string) { h.tell(w, id) })
-		}()
 	}
 	c := make(chan struct{}, 1)
 	if w.waiting[id] == nil {
@@ -212,7 +207,6 @@ func (h *resultHub) remove(q *Queue, w *resultWaits, id string, c chan struct{})
 	}
 	h.mu.Unlock()
 	if last {
-		w.cancel()
-		<-w.done
+		w.unlisten()
 	}
 }

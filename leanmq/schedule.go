@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,21 +17,46 @@ const (
 	promoteBatch = 200
 	// promoteQueues is how many queues one command looks at.
 	promoteQueues = 50
+	// maxStandBack bounds how much later a process looks that always comes too late.
+	maxStandBack = 250 * time.Millisecond
 )
 
-// scheduler moves messages that are due to their streams. Every process does it
+// scheduler moves messages that are due to their streams. Every process may do it
 // for the queues it consumes; the script makes sure that each message is moved
-// once.
+// once. So that a thousand processes do not all look at the same moment, one that
+// finds that another was there before it stands back a little more each time, and
+// comes to the front when it finds something: mostly one is there in time, and when
+// that one is gone another takes its place.
 type scheduler struct {
 	c      *Client
 	wakeup chan struct{}
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu   sync.Mutex
-	next map[*store.Queue]time.Time // when to look again
-	name map[string]*store.Queue
-	pool map[*store.Queue]*pool
+	mu     sync.Mutex
+	queues map[string]*scheduled // by name
+}
+
+// scheduled is what is known of one queue.
+type scheduled struct {
+	q    *store.Queue
+	pool *pool
+	next time.Time     // when to look again
+	due  bool          // something was to be due then, not counting back
+	back time.Duration // how much later than others to look
+}
+
+// looked notes what a look found.
+func (s *scheduled) looked(now time.Time, stand store.Promoted) {
+	switch {
+	case stand.Moved > 0:
+		s.back = 0
+	case s.due:
+		s.back = min(max(2*s.back, time.Millisecond), maxStandBack)
+	}
+	if s.due = stand.Next >= 0 && stand.Next < schedulePoll; s.due {
+		s.next = now.Add(stand.Next + s.back/2 + rand.N(s.back/2+1))
+	}
 }
 
 func newScheduler(c *Client) *scheduler {
@@ -38,8 +64,7 @@ func newScheduler(c *Client) *scheduler {
 	s := &scheduler{
 		c: c, cancel: cancel,
 		wakeup: make(chan struct{}, 1), done: make(chan struct{}),
-		next: map[*store.Queue]time.Time{}, name: map[string]*store.Queue{},
-		pool: map[*store.Queue]*pool{},
+		queues: map[string]*scheduled{},
 	}
 	go s.run(ctx)
 	return s
@@ -47,9 +72,7 @@ func newScheduler(c *Client) *scheduler {
 
 func (s *scheduler) add(p *pool) {
 	s.mu.Lock()
-	s.next[p.q.sq] = time.Time{}
-	s.name[p.q.name] = p.q.sq
-	s.pool[p.q.sq] = p
+	s.queues[p.q.name] = &scheduled{q: p.q.sq, pool: p}
 	s.mu.Unlock()
 	s.poke()
 }
@@ -57,9 +80,7 @@ func (s *scheduler) add(p *pool) {
 func (s *scheduler) remove(p *pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.next, p.q.sq)
-	delete(s.name, p.q.name)
-	delete(s.pool, p.q.sq)
+	delete(s.queues, p.q.name)
 }
 
 func (s *scheduler) close() {
@@ -70,9 +91,9 @@ func (s *scheduler) close() {
 // wake looks at a queue now.
 func (s *scheduler) wake(queue string) {
 	s.mu.Lock()
-	q := s.name[queue]
+	q := s.queues[queue]
 	if q != nil {
-		s.next[q] = time.Time{}
+		q.now()
 	}
 	s.mu.Unlock()
 	if q != nil {
@@ -82,12 +103,14 @@ func (s *scheduler) wake(queue string) {
 
 func (s *scheduler) wakeAll() {
 	s.mu.Lock()
-	for q := range s.next {
-		s.next[q] = time.Time{}
+	for _, q := range s.queues {
+		q.now()
 	}
 	s.mu.Unlock()
 	s.poke()
 }
+
+func (s *scheduled) now() { s.next, s.due = time.Time{}, false }
 
 func (s *scheduler) poke() {
 	select {
@@ -120,15 +143,15 @@ func (s *scheduler) run(ctx context.Context) {
 }
 
 // due returns the queues to look at now, and when to look at the next one.
-func (s *scheduler) due(now time.Time) (due []*store.Queue, next time.Time) {
+func (s *scheduler) due(now time.Time) (due []*scheduled, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next = now.Add(schedulePoll)
-	for q, at := range s.next {
-		if !at.After(now) {
+	for _, q := range s.queues {
+		if !q.next.After(now) {
 			due = append(due, q)
-		} else if at.Before(next) {
-			next = at
+		} else if q.next.Before(next) {
+			next = q.next
 		}
 	}
 	return due, next
@@ -136,13 +159,12 @@ func (s *scheduler) due(now time.Time) (due []*store.Queue, next time.Time) {
 
 // promote moves what is due and notes when to look again. After a failure that
 // is the next poll; the fetcher reports outages.
-func (s *scheduler) promote(ctx context.Context, queues []*store.Queue) {
+func (s *scheduler) promote(ctx context.Context, due []*scheduled) {
 	now := time.Now()
+	queues := make([]*store.Queue, len(due))
 	s.mu.Lock()
-	for _, q := range queues {
-		if _, ok := s.next[q]; ok {
-			s.next[q] = now.Add(schedulePoll)
-		}
+	for i, q := range due {
+		queues[i], q.next = q.q, now.Add(schedulePoll)
 	}
 	s.mu.Unlock()
 	stand, err := s.c.promote(ctx, queues)
@@ -152,14 +174,10 @@ func (s *scheduler) promote(ctx context.Context, queues []*store.Queue) {
 	now = time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, q := range queues {
-		at, ok := s.next[q]
-		if !ok {
-			continue
+	for i, q := range due {
+		if !q.next.IsZero() { // not woken meanwhile
+			q.looked(now, stand[i])
 		}
-		if next := stand[i].Next; next >= 0 && now.Add(next).Before(at) {
-			s.next[q] = now.Add(next)
-		}
-		s.pool[q].settingsAre(stand[i].Control)
+		q.pool.settingsAre(stand[i].Control)
 	}
 }

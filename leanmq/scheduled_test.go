@@ -155,3 +155,34 @@ func TestIdleQueueCostsLittle(t *testing.T) {
 		t.Errorf("%d commands in %v, want 2 a second at most\n%s", n, span, stats)
 	}
 }
+
+// However many processes consume a queue, about one of them looks for what is due.
+func TestSchedulersDoNotAllLookAtOnce(t *testing.T) {
+	server := redistest.Server(t)
+	const processes, messages = 10, 100
+	var got record
+	for range processes {
+		consume(t, open(t, server.URL()).Queue("jobs"), got.done)
+	}
+	q, raw := open(t, server.URL()).Queue("jobs"), rawClient(t, server.URL())
+	for i := range messages {
+		send(t, q, "x", leanmq.Delay(time.Second+time.Duration(i)*10*time.Millisecond))
+	}
+	if err := raw.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	got.wait(t, messages)
+	stats, err := raw.InfoMap(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var looks int
+	if _, err := fmt.Sscanf(stats["Commandstats"]["cmdstat_evalsha"], "calls=%d,", &looks); err != nil {
+		t.Fatal(err)
+	}
+	// All at once would be 1,000 looks, and 100 scripts that settle. Those that come too
+	// late need some tries to notice.
+	if looks > 700 {
+		t.Errorf("%d scripts for %d messages", looks, messages)
+	}
+}

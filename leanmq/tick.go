@@ -17,7 +17,11 @@ func (c *Client) promote(ctx context.Context, queues []*store.Queue) ([]store.Pr
 	after := c.runTicks(ctx, ticks)
 	for i, q := range queues {
 		for j, t := range ticks {
-			if t.Queue == q && after[j] >= 0 && (stand[i].Next < 0 || after[j] < stand[i].Next) {
+			if t.Queue != q {
+				continue
+			}
+			stand[i].Moved++
+			if after[j] >= 0 && (stand[i].Next < 0 || after[j] < stand[i].Next) {
 				stand[i].Next = after[j]
 			}
 		}

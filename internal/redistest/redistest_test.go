@@ -196,7 +196,7 @@ func TestSharedServerIsReplaced(t *testing.T) {
 			}
 			if strings.HasSuffix(t.Name(), "redis") {
 				c.ShutdownNoSave(t.Context())
-				for shared.server.running() {
+				for shared.stores["redis"].running() {
 					time.Sleep(pollEvery)
 				}
 			}
@@ -249,5 +249,42 @@ func TestServerDiesWithTheTestBinary(t *testing.T) {
 		if time.Since(begin) > 10*time.Second {
 			t.Fatal("the server outlives the test binary")
 		}
+	}
+}
+
+func TestClusterStart(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	c := Cluster(t)
+	t.Log("started in", time.Since(begin), c.URL())
+	rdb := Client(t, c.URL())
+	for i := range 100 {
+		if err := rdb.Set(t.Context(), fmt.Sprint("k{", i, "}"), i, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := c.Master("k{1}").Addr()
+	c.Move("k{1}", nil)
+	if now := c.Master("k{1}").Addr(); now == before {
+		t.Error("the slot did not move")
+	}
+	c.Failover("k{2}")
+	for i := range 100 {
+		if got, err := rdb.Get(t.Context(), fmt.Sprint("k{", i, "}")).Int(); err != nil || got != i {
+			t.Fatal(i, got, err)
+		}
+	}
+	c.Master("k{3}").Kill()
+}
+
+func TestSentinelStart(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	s := Sentinel(t)
+	t.Log("started in", time.Since(begin), s.URL())
+	before := s.Master().Addr()
+	s.Failover()
+	if now := s.Master().Addr(); now == before {
+		t.Error("no other master")
 	}
 }

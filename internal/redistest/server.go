@@ -107,7 +107,7 @@ func (r *RedisServer) Resume() {
 // findRedis is the redis-server to start. It does not return without one.
 func findRedis(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
+	path, err := Binary()
 	if err == nil {
 		return path
 	}
@@ -118,10 +118,21 @@ func findRedis(t testing.TB) string {
 	return ""
 }
 
+// Binary finds the program of the servers: LEANMQ_REDIS_SERVER, which may name
+// another one such as valkey-server, or else redis-server.
+func Binary() (string, error) {
+	name := os.Getenv("LEANMQ_REDIS_SERVER")
+	if name == "" {
+		name = "redis-server"
+	}
+	return exec.LookPath(name)
+}
+
 // server is a RedisServer without a test to fail.
 type server struct {
 	binary, dir string
 	args        []string
+	config      string // file of a sentinel, which has all its settings there
 	port        int
 
 	mu   sync.Mutex
@@ -181,10 +192,14 @@ func (s *server) start() error {
 	}
 	defer log.Close()
 
-	cmd := exec.Command(s.binary, slices.Concat([]string{
+	args := slices.Concat([]string{
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port),
 		"--dir", s.dir, "--save", "", "--appendonly", "no",
-	}, s.args)...)
+	}, s.args)
+	if s.config != "" {
+		args = []string{s.config, "--sentinel"}
+	}
+	cmd := exec.Command(s.binary, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	dieWithParent(cmd)
 	proc, err := run(cmd)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,35 +16,91 @@ import (
 	"github.com/leanmq/leanmq/leanmq/embedded"
 )
 
-// shared is the server of all ForEachStore tests in this binary.
-var shared struct {
-	mu     sync.Mutex
-	server *server // nil until the first use
-	main   bool    // Main is there to stop it
+// backend is what ForEachStore tests share.
+type backend interface {
+	url() string
+	running() bool
+	empty() error // as good as new, for the next test
+	stop()
 }
 
-// ForEachStore runs a test as a subtest "embedded" and as a subtest "redis",
-// each with the URL of an empty store.
+// launchers start the stores that are shared.
+var launchers = map[string]func(binary, dir string) (backend, error){
+	"redis": func(binary, dir string) (backend, error) {
+		s, err := launch(binary, dir, nil, freePort)
+		return single{s}, err
+	},
+	"cluster":  func(binary, dir string) (backend, error) { return launchCluster(binary, dir) },
+	"sentinel": func(binary, dir string) (backend, error) { return launchSentinel(binary, dir) },
+}
+
+// single is a server as a store.
+type single struct{ *server }
+
+func (s single) empty() error { return empty(s.addr()) }
+
+func (s single) stop() { s.kill() } // there is nothing to save
+
+// shared is the stores of all ForEachStore tests in this binary, by name.
+var shared struct {
+	mu     sync.Mutex
+	stores map[string]*sharedStore // those that were used
+	main   bool                    // Main is there to stop them
+}
+
+type sharedStore struct {
+	backend
+	dir string
+}
+
+// storesEnv names the stores of ForEachStore.
+const storesEnv = "LEANMQ_STORES"
+
+// stores are the names in LEANMQ_STORES.
+func stores() ([]string, error) {
+	list := os.Getenv(storesEnv)
+	if list == "" {
+		list = "embedded,redis"
+	}
+	names := strings.Split(list, ",")
+	for _, name := range names {
+		if launchers[name] == nil && name != "embedded" {
+			return nil, fmt.Errorf("%s: there is no store %q: want some of embedded, redis, cluster, sentinel", storesEnv, name)
+		}
+	}
+	return names, nil
+}
+
+// ForEachStore runs a test as a subtest for each of the stores that LEANMQ_STORES
+// names, each with the URL of an empty one: "embedded", "redis" (one server),
+// "cluster" and "sentinel". Default: embedded,redis.
 //
-// The real server is the same for all tests, and a queue, a script or a
-// subscriber cannot tell its databases apart; so it is emptied before each
+// All but the embedded ones are the same for all tests, and a queue, a script or a
+// subscriber cannot tell their databases apart; so they are emptied before each
 // subtest, and neither the test nor those it is part of may be parallel.
 func ForEachStore(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
-	t.Run("embedded", func(t *testing.T) {
-		s, err := embedded.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		test(t, s.URL())
-	})
-	t.Run("redis", func(t *testing.T) {
-		// A test that has set a variable panics when it is, or becomes,
-		// parallel.
-		t.Setenv("LEANMQ_REDISTEST_NOT_PARALLEL", "1")
-		test(t, sharedURL(t))
-	})
+	names, err := stores()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			if name == "embedded" {
+				s, err := embedded.Start()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = s.Close() })
+				test(t, s.URL())
+				return
+			}
+			// A test that has set a variable panics when it is, or becomes,
+			// parallel.
+			t.Setenv("LEANMQ_REDISTEST_NOT_PARALLEL", "1")
+			test(t, sharedURL(t, name))
+		})
+	}
 }
 
 // Main is the body of a TestMain: it runs the tests, stops the shared server,
@@ -54,10 +111,7 @@ func Main(m *testing.M, leakOptions ...goleak.Option) {
 	shared.mu.Unlock()
 
 	code := m.Run()
-	if err := stopShared(); err != nil {
-		fmt.Fprintln(os.Stderr, "redistest:", err)
-		code = max(code, 1)
-	}
+	stopShared()
 	// After a failure the goroutines of the failed test would hide its cause.
 	if code == 0 {
 		if err := goleak.Find(leakOptions...); err != nil {
@@ -68,8 +122,8 @@ func Main(m *testing.M, leakOptions ...goleak.Option) {
 	os.Exit(code)
 }
 
-// sharedURL is where the shared server is, running and empty.
-func sharedURL(t *testing.T) string {
+// sharedURL is where a shared store is, running and empty.
+func sharedURL(t *testing.T, name string) string {
 	t.Helper()
 	binary := findRedis(t)
 	shared.mu.Lock()
@@ -77,48 +131,50 @@ func sharedURL(t *testing.T) string {
 	if !shared.main {
 		t.Fatal("ForEachStore needs: func TestMain(m *testing.M) { redistest.Main(m) }")
 	}
-	if shared.server == nil || !shared.server.running() {
-		if err := startShared(binary); err != nil {
+	s := shared.stores[name]
+	if s == nil || !s.running() {
+		var err error
+		if s, err = startShared(name, binary); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := empty(shared.server.addr()); err != nil {
+	if err := s.empty(); err != nil {
 		t.Fatal(err)
 	}
-	return shared.server.url()
+	return s.url()
 }
 
-// startShared also replaces a server that some test has shut down.
-func startShared(binary string) error {
-	if shared.server != nil {
-		_ = os.RemoveAll(shared.server.dir)
-		shared.server = nil
+// startShared also replaces a store that some test has shut down.
+func startShared(name, binary string) (*sharedStore, error) {
+	if old := shared.stores[name]; old != nil {
+		old.stop()
+		_ = os.RemoveAll(old.dir)
+		delete(shared.stores, name)
 	}
 	dir, err := os.MkdirTemp("", "leanmq-redis-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, err := launch(binary, dir, nil, freePort)
+	s, err := launchers[name](binary, dir)
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return err
+		return nil, err
 	}
-	shared.server = s
-	return nil
+	if shared.stores == nil {
+		shared.stores = map[string]*sharedStore{}
+	}
+	shared.stores[name] = &sharedStore{s, dir}
+	return shared.stores[name], nil
 }
 
-func stopShared() error {
+func stopShared() {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.server == nil {
-		return nil
+	for _, s := range shared.stores {
+		s.stop()
+		_ = os.RemoveAll(s.dir)
 	}
-	err := shared.server.stop()
-	if rerr := os.RemoveAll(shared.server.dir); err == nil {
-		err = rerr
-	}
-	shared.server = nil
-	return err
+	clear(shared.stores)
 }
 
 // empty makes a server as good as new for the next test: without its keys, and

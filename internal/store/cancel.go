@@ -23,7 +23,7 @@ type Canceled struct {
 // one marks.
 func (q *Queue) Cancel(ctx context.Context, id string) (Canceled, error) {
 	reply, err := q.s.list(ctx, cancelScript, q.scope(q.Delayed, q.Bodies, q.Canceled),
-		group, id, CancelFor.Milliseconds(), q.s.keys.Notices(), q.Name)
+		group, id, CancelFor.Milliseconds(), q.Notices(), q.Name)
 	if err != nil || len(reply) < 3 {
 		return Canceled{}, err
 	}

@@ -79,7 +79,7 @@ func (q *Queue) SetLimits(ctx context.Context, l Limits) error {
 }
 
 func (q *Queue) setControl(ctx context.Context, pairs ...string) error {
-	args := []any{q.s.keys.Notices(), q.Name}
+	args := []any{q.Notices(), q.Name}
 	for _, p := range pairs {
 		args = append(args, p)
 	}
@@ -164,7 +164,7 @@ func (r *Reader) Await(ctx context.Context, queues []*Queue, last []string, wait
 	r.busy.Store(true)
 	defer r.busy.Store(false)
 	reply := r.newReply()
-	if err := r.rdb.Process(ctx, redis.NewRawWriteToCmd(ctx, reply, args...)); err != nil {
+	if ok, err := r.run(ctx, queues[0].Stream, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
 		return classify(err)
 	}
 	parse := resp{b: reply.b}

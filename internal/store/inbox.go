@@ -103,18 +103,15 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 	read := redis.NewRawWriteToCmd(ctx, reply, "XREAD", "COUNT", maxReplies,
 		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last)
 	r.busy.Store(true)
-	var err error
+	cmds := []redis.Cmder{read}
 	if in.leftover >= trimAfter || in.several {
 		in.leftover = 0
-		pl := r.rdb.Pipeline()
 		trim := redis.NewIntCmd(ctx, "XTRIM", in.Key, "MINID", idAfter(in.last))
-		_, _ = pl.Process(ctx, trim), pl.Process(ctx, read)
-		_, err = pl.Exec(ctx)
-	} else {
-		err = r.rdb.Process(ctx, read)
+		cmds = []redis.Cmder{trim, read}
 	}
+	ok, err := r.run(ctx, in.Key, cmds...)
 	r.busy.Store(false)
-	if err != nil {
+	if !ok {
 		return classify(err)
 	}
 	r.got(reply)

@@ -24,7 +24,7 @@ type Entry struct {
 func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err error) {
 	level := strings.TrimPrefix(q.Stream[len(q.Base):], ":p")
 	cmd := joinScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...),
-		group, consumer, level, q.s.keys.Notices(), q.Name)
+		group, consumer, level, q.Notices(), q.Name)
 	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 	if err := q.s.pipe.doAll(ctx, []redis.Cmder{cmd, list}); err != nil {
 		return "", classify(err)
@@ -78,7 +78,7 @@ func (q *Queue) Reclaim(ctx context.Context, consumer string, lease time.Duratio
 // group. Safe to repeat.
 func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error) {
 	v, err := q.s.eval(ctx, releaseScript, []string{q.Stream, q.Workers},
-		group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
+		group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
 	return int(integer(v)), err
 }
 
@@ -86,7 +86,7 @@ func (q *Queue) Release(ctx context.Context, consumer string) (n int, err error)
 // stays in the group. Safe to repeat.
 func (q *Queue) HandBack(ctx context.Context, consumer string, ids []string) (n int, err error) {
 	for chunk := range slices.Chunk(ids, maxScriptItems) {
-		args := append(make([]any, 0, 5+len(chunk)), group, consumer, releasedIdle.Milliseconds(), q.s.keys.Notices(), q.Name)
+		args := append(make([]any, 0, 5+len(chunk)), group, consumer, releasedIdle.Milliseconds(), q.Notices(), q.Name)
 		for _, id := range chunk {
 			args = append(args, id)
 		}

@@ -84,7 +84,7 @@ func (p *Periodic) definition() (args []any) {
 // SetPeriodic creates or changes a periodic job whose first tick is next. It
 // reports false when the job is the same already. Safe to repeat.
 func (q *Queue) SetPeriodic(ctx context.Context, p *Periodic, next time.Time) (changed bool, err error) {
-	args := []any{q.s.keys.Notices(), q.Name, p.Name, dueMs(next), MaxPeriodic}
+	args := []any{q.Notices(), q.Name, p.Name, dueMs(next), MaxPeriodic}
 	set := setPeriodicScript.cmd(ctx, []string{q.Delayed, q.QueueKeys.Periodic}, append(args, p.definition()...)...)
 	list := redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 	if err := q.s.pipe.doAll(ctx, []redis.Cmder{set, list}); err != nil {
@@ -172,7 +172,7 @@ func newPeriodicState(name, record string) (PeriodicState, error) {
 // repeat.
 func (q *Queue) PausePeriodic(ctx context.Context, name string) (bool, error) {
 	v, err := q.s.eval(ctx, pausePeriodicScript, []string{q.Delayed, q.QueueKeys.Periodic},
-		q.s.keys.Notices(), q.Name, name, "", "")
+		q.Notices(), q.Name, name, "", "")
 	return integer(v) == 1, err
 }
 
@@ -181,7 +181,7 @@ func (q *Queue) PausePeriodic(ctx context.Context, name string) (bool, error) {
 // or has another revision. Safe to repeat.
 func (q *Queue) ResumePeriodic(ctx context.Context, name, revision string, next time.Time) (bool, error) {
 	v, err := q.s.eval(ctx, pausePeriodicScript, []string{q.Delayed, q.QueueKeys.Periodic},
-		q.s.keys.Notices(), q.Name, name, revision, dueMs(next))
+		q.Notices(), q.Name, name, revision, dueMs(next))
 	return integer(v) == 1, err
 }
 

@@ -21,7 +21,7 @@ const (
 // that finds no batch under way leaves at once, and whatever arrives while all
 // flushes are busy forms the next batch.
 type pipe struct {
-	rdb   redis.UniversalClient
+	rdb   *redis.Client
 	calls sync.Pool
 
 	mu      sync.Mutex

@@ -21,15 +21,23 @@ const (
 	shortBlock = 20 * time.Millisecond
 )
 
-// Reader is one connection for blocking reads. Read must not be called
-// concurrently; Interrupt may be called at any time.
+// Reader is one connection for blocking reads: on a cluster, to the master of the
+// key that is read, whichever that is. Read must not be called concurrently;
+// Interrupt may be called at any time.
 type Reader struct {
 	s    *Store
-	rdb  *redis.Client
-	id   atomic.Int64 // CLIENT ID of the connection; 0 = not known
+	line atomic.Pointer[line] // nil before the first read of a cluster
 	buf  []any
 	busy atomic.Bool // a read that may block is under way
 	size int         // of the largest recent reply
+}
+
+// line is a connection to one server.
+type line struct {
+	rdb  *redis.Client
+	id   atomic.Int64 // CLIENT ID of the connection; 0 = not known
+	pipe sender       // reaches the same server
+	node *node        // of a cluster
 }
 
 // rawReply is where a reply is read to. Messages go on using its memory, so that
@@ -63,7 +71,14 @@ func (w *rawReply) ReadFrom(src io.Reader) (int64, error) {
 // NewReader makes a reader. It connects at its first read.
 func (s *Store) NewReader() *Reader {
 	r := &Reader{s: s}
-	opts := s.opts
+	if s.cluster == nil {
+		r.line.Store(s.newLine(s.opts, s.pipe))
+	}
+	return r
+}
+
+func (s *Store) newLine(opts redis.Options, pipe sender) *line {
+	l := &line{pipe: pipe}
 	opts.PoolSize = 1
 	opts.PipelinePoolSize = -1 // or pipelines get a connection of their own
 	opts.MinIdleConns = 0
@@ -75,22 +90,101 @@ func (s *Store) NewReader() *Reader {
 				return err
 			}
 		}
-		r.id.Store(0)
+		l.id.Store(0)
 		if id, err := cn.ClientID(ctx).Result(); err == nil {
-			r.id.Store(id)
+			l.id.Store(id)
 		}
 		return nil
 	}
-	r.rdb = redis.NewClient(&opts)
-	return r
+	l.rdb = redis.NewClient(&opts)
+	return l
 }
 
 // Close closes the connection.
-func (r *Reader) Close() error { return r.rdb.Close() }
+func (r *Reader) Close() error {
+	if l := r.line.Load(); l != nil {
+		return l.rdb.Close()
+	}
+	return nil
+}
+
+// run runs commands that read the keys of one slot, of which key is one, in order.
+// It reports false, without an error, when nothing was read because the slot is
+// moving: the next read goes where it is then.
+func (r *Reader) run(ctx context.Context, key string, cmds ...redis.Cmder) (bool, error) {
+	l := r.line.Load()
+	if r.s.cluster == nil {
+		err := l.run(ctx, cmds)
+		return err == nil, err
+	}
+	n, err := r.s.cluster.at(ctx, Slot(key))
+	if err != nil {
+		return false, err
+	}
+	if l == nil || l.node != n {
+		if l != nil {
+			_ = l.rdb.Close() // nothing is under way
+		}
+		opts := r.s.opts
+		opts.Addr = n.addr
+		l = r.s.newLine(opts, n.pipe)
+		l.node = n
+		r.line.Store(l)
+	}
+	if err = l.run(ctx, cmds); err == nil {
+		return true, nil
+	}
+	if r.s.cluster.moves(ctx, n, key, err) {
+		err = nil
+	}
+	return false, err
+}
+
+func (l *line) run(ctx context.Context, cmds []redis.Cmder) error {
+	if len(cmds) == 1 {
+		return l.rdb.Process(ctx, cmds[0])
+	}
+	pl := l.rdb.Pipeline()
+	for _, cmd := range cmds {
+		_ = pl.Process(ctx, cmd)
+	}
+	_, err := pl.Exec(ctx)
+	return err
+}
+
+// movePoll is how soon a reader looks again while its slot is on its way. Until it
+// is there, its messages could not be settled either.
+const movePoll = 10 * time.Millisecond
+
+// moves reports whether a read of key failed at n because its slot is moving, or has
+// moved.
+func (c *cluster) moves(ctx context.Context, n *node, key string, err error) bool {
+	if redis.HasErrorPrefix(err, "NOGROUP") || redis.HasErrorPrefix(err, "UNBLOCKED") {
+		// The key may have gone away under the read. One that never exists is
+		// looked for where it would be now.
+		probe := redis.NewIntCmd(ctx, "EXISTS", guard(key))
+		if n.pipe.do(ctx, probe) != nil || probe.Err() == nil {
+			return false
+		}
+		err = probe.Err()
+	}
+	if addr, ok := redis.IsMovedError(err); ok {
+		_, err := c.moved(Slot(key), reachable(addr, n.addr))
+		return err == nil
+	}
+	if _, ask := redis.IsAskError(err); ask || redis.IsTryAgainError(err) {
+		sleep(ctx, movePoll)
+		return true
+	}
+	if isNetwork(err) {
+		n.suspect.Store(true)
+	}
+	return false
+}
 
 // block bounds a read's blocking time.
 func (r *Reader) block(d time.Duration) time.Duration {
-	if r.id.Load() == 0 {
+	if l := r.line.Load(); l == nil || l.id.Load() == 0 {
 		return min(d, shortBlock)
 	}
 	return min(d, maxBlock)
@@ -98,7 +192,7 @@ func (r *Reader) block(d time.Duration) time.Duration {
 
 // Read reads up to count new messages of each queue for consumer, waiting up
 // to wait for the first one (0: not at all; it may return early with nothing).
-// Messages are appended to out, which is keyed by the queue's position.
+// On a cluster the queues have one hash tag. Messages are appended to out, which is keyed by the queue's position.
 func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, count int, wait time.Duration, each func(q int, e Entry)) error {
 	args := append(r.buf[:0], "XREADGROUP", "GROUP", group, consumer, "COUNT", count)
 	if wait > 0 {
@@ -115,7 +209,7 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 	}
 	r.buf = args
 	reply := r.newReply()
-	if err := r.rdb.Process(ctx, redis.NewRawWriteToCmd(ctx, reply, args...)); err != nil {
+	if ok, err := r.run(ctx, queues[0].Stream, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
 		return classify(err)
 	}
 	r.got(reply)
@@ -137,10 +231,10 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 
 // Interrupt makes a blocked Read return. It reports whether there was one.
 func (r *Reader) Interrupt(ctx context.Context) bool {
-	id := r.id.Load()
-	if id == 0 || !r.busy.Load() {
+	l := r.line.Load()
+	if l == nil || l.id.Load() == 0 || !r.busy.Load() {
 		return false
 	}
-	n, err := r.s.count(ctx, "CLIENT", "UNBLOCK", id)
-	return err == nil && n > 0
+	cmd := redis.NewIntCmd(ctx, "CLIENT", "UNBLOCK", l.id.Load())
+	return l.pipe.do(ctx, cmd) == nil && cmd.Val() > 0
 }

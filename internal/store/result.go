@@ -36,9 +36,3 @@ func (q *Queue) ResultOf(ctx context.Context, id string) (*Result, error) {
 	}
 	return &Result{string(parts[0]), time.UnixMilli(integer(string(parts[1]))), parts[2]}, nil
 }
-
-// ListenForResults calls each with the id of every message of the queue that gets
-// a result, until ctx ends; "" means that some may have been missed.
-func (q *Queue) ListenForResults(ctx context.Context, each func(id string)) {
-	q.s.listen(ctx, q.Results(), each)
-}

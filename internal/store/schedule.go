@@ -14,6 +14,7 @@ import (
 type Promoted struct {
 	Next    time.Duration // until its next message is due; negative when it has none
 	Control int64         // version of its settings
+	Moved   int           // messages that were due
 }
 
 // Promote is PromoteDue for queues without periodic jobs: it leaves their ticks
@@ -25,36 +26,81 @@ func (s *Store) Promote(ctx context.Context, queues []*Queue, most int) ([]Promo
 
 // PromoteDue moves up to most messages a queue that are due to their streams, and
 // returns the ticks of periodic jobs that are due and wait for RunTicks. Safe to
-// repeat. The queues must share a hash tag.
+// repeat. It is one call; on a cluster one for each hash tag.
 func (s *Store) PromoteDue(ctx context.Context, queues []*Queue, most int) ([]Promoted, []Tick, error) {
-	keys := make([]string, 0, 6*len(queues))
-	for _, q := range queues {
-		keys = append(keys, q.scope(q.Delayed, q.Bodies)...)
+	if len(queues) == 0 {
+		return nil, nil, nil
 	}
-	reply, err := s.list(ctx, promoteScript, keys, most)
-	if err != nil {
-		return nil, nil, err
+	calls := s.promoteCalls(queues)
+	cmds := make([]redis.Cmder, len(calls))
+	for i, call := range calls {
+		keys := make([]string, 0, 6*len(call.at))
+		for _, at := range call.at {
+			q := queues[at]
+			keys = append(keys, q.scope(q.Delayed, q.Bodies)...)
+		}
+		cmds[i] = promoteScript.cmd(ctx, keys, most)
 	}
-	if len(reply) != 2*len(queues) {
-		return nil, nil, fmt.Errorf("%w: promote returned %v", errProtocol, reply)
+	if err := s.pipe.doAll(ctx, cmds); err != nil {
+		return nil, nil, classify(err)
 	}
 	stand := make([]Promoted, len(queues))
 	var ticks []Tick
-	for i := range stand {
-		v := reply[2*i]
-		if list, ok := v.([]any); ok && len(list) >= 2 {
-			for _, t := range list[2:] {
-				tick, err := newTick(queues[i], integer(list[1]), t)
-				if err != nil {
-					return nil, nil, err
-				}
-				ticks = append(ticks, tick)
-			}
-			v = list[0]
+	for i, call := range calls {
+		reply, err := cmds[i].(*redis.Cmd).Slice()
+		if err != nil {
+			return nil, nil, classify(err)
 		}
-		stand[i] = Promoted{waitOf(integer(v)), integer(reply[2*i+1])}
+		if len(reply) != 3*len(call.at) {
+			return nil, nil, fmt.Errorf("%w: promote returned %v", errProtocol, reply)
+		}
+		for i, at := range call.at {
+			var due []Tick
+			if stand[at], due, err = promoted(queues[at], reply[3*i:3*i+3]); err != nil {
+				return nil, nil, err
+			}
+			ticks = append(ticks, due...)
+		}
 	}
 	return stand, ticks, nil
+}
+
+// promoteCall is the positions of the queues that one promote.lua looks at.
+type promoteCall struct{ at []int }
+
+func (s *Store) promoteCalls(queues []*Queue) []promoteCall {
+	var calls []promoteCall
+	of := map[string]int{}
+	for i, q := range queues {
+		tag := ""
+		if s.IsCluster() {
+			tag = q.Tag
+		}
+		n, ok := of[tag]
+		if !ok {
+			n = len(calls)
+			of[tag] = n
+			calls = append(calls, promoteCall{})
+		}
+		calls[n].at = append(calls[n].at, i)
+	}
+	return calls
+}
+
+// promoted reads what promote.lua returns of one queue.
+func promoted(q *Queue, reply []any) (Promoted, []Tick, error) {
+	v, ticks := reply[0], []Tick(nil)
+	if list, ok := v.([]any); ok && len(list) >= 2 {
+		for _, t := range list[2:] {
+			tick, err := newTick(q, integer(list[1]), t)
+			if err != nil {
+				return Promoted{}, nil, err
+			}
+			ticks = append(ticks, tick)
+		}
+		v = list[0]
+	}
+	return Promoted{waitOf(integer(v)), integer(reply[1]), int(integer(reply[2]))}, ticks, nil
 }
 
 // waitOf is a time in ms that may be further away than a Duration reaches.
@@ -164,6 +210,6 @@ func (q *Queue) CancelScheduled(ctx context.Context, id string) (found bool, err
 // whether there was one. Safe to repeat.
 func (q *Queue) Reschedule(ctx context.Context, id string, due time.Time) (found bool, err error) {
 	v, err := q.s.eval(ctx, rescheduleScript, []string{q.Delayed, q.Bodies},
-		q.s.keys.Notices(), q.Name, id, dueMs(due))
+		q.Notices(), q.Name, id, dueMs(due))
 	return integer(v) == 1, err
 }

@@ -34,7 +34,7 @@ func (q *Queue) scheduleMany(ctx context.Context, es []Envelope, t SendTerms) []
 	var counts []int
 	keys := q.scope(q.Delayed, q.Bodies)
 	for at := 0; at < len(es); {
-		args := append(make([]any, 0, 5+2*min(len(es)-at, maxScriptItems)), q.s.keys.Notices(), q.Name, delay, due, t.Limit)
+		args := append(make([]any, 0, 5+2*min(len(es)-at, maxScriptItems)), q.Notices(), q.Name, delay, due, t.Limit)
 		n := 0
 		for bytes := 0; at+n < len(es) && n < maxScriptItems && bytes < maxScheduleBytes; n++ {
 			body := packFields(es[at+n].appendFields(nil))

@@ -21,6 +21,10 @@ var (
 	schemes   = map[string]Opener{}
 )
 
+var redisSchemes = []string{
+	"redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel",
+}
+
 // RegisterScheme makes Open accept URLs of a further scheme.
 func RegisterScheme(scheme string, open Opener) {
 	schemesMu.Lock()
@@ -40,13 +44,13 @@ func resolve(ctx context.Context, raw string) (redisURL string, release func() e
 	more := slices.Sorted(maps.Keys(schemes))
 	schemesMu.Unlock()
 	switch {
-	case scheme == "redis" || scheme == "rediss" || scheme == "unix":
+	case slices.Contains(redisSchemes, scheme):
 		return raw, nothing, nil
 	case open == nil && scheme == "mem":
 		return "", nil, &URLError{Reason: `the embedded store is not linked in: import _ "github.com/leanmq/leanmq/leanmq/embedded"`}
 	case open == nil:
-		return "", nil, &URLError{Reason: fmt.Sprintf("unknown scheme %q: use redis, rediss, unix%s",
-			scheme, strings.Join(append([]string{""}, more...), ", "))}
+		return "", nil, &URLError{Reason: fmt.Sprintf("unknown scheme %q: use %s",
+			scheme, strings.Join(slices.Concat(redisSchemes, more), ", "))}
 	}
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -65,26 +65,37 @@ func readScript(name string) string {
 }
 
 func newScript(name string) *script {
-	src := lib.with(readScript(name))
+	src := dropGuard + lib.with(readScript(name))
 	sum := sha1.Sum([]byte(src))
 	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
 	allScripts = append(allScripts, s)
 	return s
 }
 
+// dropGuard begins every script: it takes the guard from its KEYS.
+const dropGuard = "KEYS[#KEYS] = nil\n"
+
+// guard is the last key of every call. It never exists, so that a server from which
+// the slot is just moving away, or where it is not complete yet, refuses the call
+// before it begins. Otherwise the script would fail in the middle, at the first key
+// that it has not named and that is elsewhere, and Redis does not roll back.
+func guard(key string) string {
+	if i := strings.IndexByte(key, '}'); i >= 0 && i+1 < len(key) {
+		return key[:i+2] // a queue's key without the queue
+	}
+	return key
+}
+
 // cmd builds the call. It runs by hash; pipe.go loads the scripts where the
 // server does not know them (restarted, failed over, or never seen).
 func (s *script) cmd(ctx context.Context, keys []string, args ...any) *redis.Cmd {
-	all := make([]any, 0, 3+len(keys)+len(args))
-	all = append(all, "EVALSHA", s.sha, len(keys))
+	all := make([]any, 0, 4+len(keys)+len(args))
+	all = append(all, "EVALSHA", s.sha, len(keys)+1)
 	for _, k := range keys {
 		all = append(all, k)
 	}
-	cmd := redis.NewCmd(ctx, append(all, args...)...)
-	if len(keys) > 0 {
-		cmd.SetFirstKeyPos(3)
-	}
-	return cmd
+	all = append(all, guard(keys[0]))
+	return redis.NewCmd(ctx, append(all, args...)...)
 }
 
 // withSource makes a call carry the script itself, so that the calls behind it
@@ -113,21 +124,13 @@ func isNoScript(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT")
 }
 
-// loadScripts makes the scripts known to every master.
-func loadScripts(ctx context.Context, rdb redis.UniversalClient) error {
-	load := func(ctx context.Context, c redis.Cmdable) error {
-		_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for _, s := range allScripts {
-				p.ScriptLoad(ctx, s.src)
-			}
-			return nil
-		})
-		return err
-	}
-	if cluster, ok := rdb.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-			return load(ctx, c)
-		})
-	}
-	return load(ctx, rdb)
+// loadScripts makes the scripts known to a server.
+func loadScripts(ctx context.Context, rdb *redis.Client) error {
+	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, s := range allScripts {
+			p.ScriptLoad(ctx, s.src)
+		}
+		return nil
+	})
+	return err
 }

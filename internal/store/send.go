@@ -195,7 +195,7 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	} else {
 		delay, due := t.times()
 		keys = append(keys, q.Delayed, q.Bodies)
-		args = append(args, q.s.keys.Notices(), q.Name, group, delay, due, t.Limit, tokenOf(t.Token, i))
+		args = append(args, q.Notices(), q.Name, group, delay, due, t.Limit, tokenOf(t.Token, i))
 	}
 	if t.Window > 0 {
 		keys, args = append(keys, q.dedupeWithin(t.Scope, e.ID)), append(args, t.Window.Milliseconds())

@@ -102,7 +102,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		cmds = append(cmds, finishScript.cmd(ctx, append([]string{q.Stream, q.Workers}, q.scope()...), args...))
 	}
 	for rs := range slices.Chunk(st.Retries, maxScriptItems) {
-		args := append(make([]any, 0, 4+5*len(rs)), group, consumer, q.s.keys.Notices(), q.Name)
+		args := append(make([]any, 0, 4+5*len(rs)), group, consumer, q.Notices(), q.Name)
 		for _, r := range rs {
 			args = append(args, r.ID, ceilMs(r.Delay), r.Attempts, r.Error, r.Epoch)
 		}
@@ -116,7 +116,15 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		cmds = append(cmds, deadScript.cmd(ctx, q.settleKeys(), args...))
 	}
 	var out Settled
-	if err := q.s.pipe.doAll(ctx, cmds); err != nil {
+	send := cmds
+	if q.s.IsCluster() && len(st.Replies) > 0 {
+		// They go to other nodes, and come first all the same.
+		if err := q.s.pipe.doAll(ctx, cmds[:len(st.Replies)]); err != nil {
+			return out, classify(err)
+		}
+		send = cmds[len(st.Replies):]
+	}
+	if err := q.s.pipe.doAll(ctx, send); err != nil {
 		return out, classify(err)
 	}
 	var firstErr error

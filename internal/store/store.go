@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,14 +13,22 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Store is a connection to Redis. It is safe for concurrent use.
+// Store is a connection to Redis: to one server, to the master that sentinels name,
+// or to a cluster. It is safe for concurrent use.
 type Store struct {
-	rdb     *redis.Client // never blocked on
-	opts    redis.Options // what further clients are made from
+	opts    redis.Options // what further connections are made from
 	keys    Keys
-	pipe    *pipe
+	pipe    sender
+	cluster *cluster      // nil: one server
+	rdb     *redis.Client // to the one server; never blocked on
 	release func() error
 	closing sync.Once
+}
+
+// sender runs commands; see the methods of pipe.
+type sender interface {
+	do(ctx context.Context, cmd redis.Cmder) error
+	doAll(ctx context.Context, cmds []redis.Cmder) error
 }
 
 // commandTimeout bounds the wait for a server that accepts connections and
@@ -31,18 +41,18 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := redis.ParseURL(redisURL)
+	to, err := parseURL(redisURL)
 	if err != nil {
 		_ = release()
-		return nil, &URLError{Reason: urlReason(redisURL)}
+		return nil, err
 	}
-	opts.Protocol = 2
-	opts.DisableIdentity = true
-	s := newStore(*opts, prefix)
+	to.opts.Protocol = 2
+	to.opts.DisableIdentity = true
+	s := newStore(to, prefix)
 	s.release = release
-	if err := s.rdb.Ping(ctx).Err(); err != nil {
+	if err := s.Ping(ctx); err != nil {
 		_ = s.Close()
-		return nil, classify(err)
+		return nil, s.notCluster(err)
 	}
 	return s, nil
 }
@@ -51,13 +61,32 @@ func Open(ctx context.Context, rawURL, prefix string) (*Store, error) {
 // the client's would resend a command whose reply was lost, and be blocked by
 // readers.
 func New(client redis.UniversalClient, prefix string) (*Store, error) {
-	c, ok := client.(*redis.Client)
-	if !ok {
-		return nil, fmt.Errorf("%T is not supported: pass a *redis.Client", client)
+	var s *Store
+	switch c := client.(type) {
+	case *redis.Client:
+		s = newStore(target{opts: *c.Options()}, prefix)
+	case *redis.ClusterClient:
+		if c.Options().ClusterSlots != nil {
+			return nil, errors.New("a ClusterClient with ClusterSlots is not supported: its servers are no Redis Cluster")
+		}
+		s = newStore(clusterTarget(c.Options()), prefix)
+	default:
+		return nil, fmt.Errorf("%T is not supported: pass a *redis.Client or a *redis.ClusterClient", client)
 	}
-	s := newStore(*c.Options(), prefix)
 	s.release = func() error { return nil }
 	return s, nil
+}
+
+// notCluster explains the error of a first command, if a server is not what the URL
+// says.
+func (s *Store) notCluster(err error) error {
+	switch {
+	case strings.Contains(err.Error(), "cluster support disabled"):
+		return &URLError{Reason: "the server is no Redis Cluster: write redis:// instead of redis+cluster://"}
+	case s.cluster == nil && redis.HasErrorPrefix(err, "MOVED"):
+		return &URLError{Reason: "the server belongs to a Redis Cluster: write redis+cluster:// instead of redis://"}
+	}
+	return err
 }
 
 // quiet silences go-redis' own logger, which writes a line to stderr for every
@@ -65,8 +94,9 @@ func New(client redis.UniversalClient, prefix string) (*Store, error) {
 // that wants it back calls redis.SetLogger after its first Open.
 var quiet = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
-func newStore(opts redis.Options, prefix string) *Store {
+func newStore(to target, prefix string) *Store {
 	quiet()
+	opts := to.opts
 	opts.MaxRetries = -1
 	opts.DialerRetries = 1
 	opts.ContextTimeoutEnabled = true // for Open; later commands have no caller's context
@@ -75,18 +105,30 @@ func newStore(opts redis.Options, prefix string) *Store {
 		opts.ReadTimeout = commandTimeout
 	}
 	s := &Store{opts: opts, keys: Keys{prefix}}
-	o := opts
-	s.rdb = redis.NewClient(&o)
+	if to.cluster != nil {
+		s.cluster = newCluster(opts, to.cluster, Slot(s.keys.Queues()))
+		s.pipe = s.cluster
+		return s
+	}
+	s.rdb = redis.NewClient(&opts)
 	s.pipe = &pipe{rdb: s.rdb}
 	return s
 }
+
+// IsCluster reports whether the keys are spread over the masters of a Redis
+// Cluster: what happens at once has to have one hash tag then.
+func (s *Store) IsCluster() bool { return s.cluster != nil }
 
 // Close ends the connections. It waits for commands that are under way. Closing
 // twice is fine.
 func (s *Store) Close() (err error) {
 	s.closing.Do(func() {
-		s.pipe.close()
-		err = s.rdb.Close()
+		if s.cluster != nil {
+			err = s.cluster.close()
+		} else {
+			s.pipe.(*pipe).close()
+			err = s.rdb.Close()
+		}
 		if rerr := s.release(); err == nil {
 			err = rerr
 		}
@@ -94,16 +136,14 @@ func (s *Store) Close() (err error) {
 	return err
 }
 
-// Ping reports whether the server answers.
+// Ping reports whether the server answers; of a cluster, the master that has the
+// names of the queues. It reads a key: PING itself is answered by any node.
 func (s *Store) Ping(ctx context.Context) error {
-	cmd := redis.NewStatusCmd(ctx, "PING")
-	if err := s.pipe.do(ctx, cmd); err != nil {
-		return classify(err)
-	}
-	return classify(cmd.Err())
+	_, err := s.count(ctx, "EXISTS", s.keys.Queues())
+	return err
 }
 
-// Now is the server's clock.
+// Now is the server's clock; of a cluster, that of the master Ping asks.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	cmd := redis.NewTimeCmd(ctx, "TIME")
 	if err := s.pipe.do(ctx, cmd); err != nil {

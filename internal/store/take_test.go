@@ -205,6 +205,7 @@ func TestTakeKeepsTheRate(t *testing.T) {
 			var events []event
 			c := rawClient(t, url)
 			start := c.Time(t.Context()).Val()
+			longest := l.Per/time.Duration(l.Rate) + 2*time.Millisecond // it is rounded up
 			for begin := time.Now(); time.Since(begin) < 150*time.Millisecond; {
 				got, taken := take(t, s, []string{"a", "b"}[rand.N(2)], []*store.Queue{q}, store.Wanted{Most: 1 + rand.N(5)})
 				at, err := c.Time(t.Context()).Result() // no sooner than the taking
@@ -213,8 +214,8 @@ func TestTakeKeepsTheRate(t *testing.T) {
 				}
 				if len(got) > 0 {
 					events = append(events, event{at, len(got)})
-				} else if taken.Why != "rate" || taken.Wait <= 0 {
-					t.Fatalf("%+v", taken)
+				} else if taken.Why != "rate" || taken.Wait <= 0 || taken.Wait > longest {
+					t.Fatalf("%+v, the next one is due in %v at most", taken, longest)
 				}
 				if rand.N(10) == 0 {
 					time.Sleep(rand.N(3 * time.Millisecond))
@@ -228,8 +229,8 @@ func TestTakeKeepsTheRate(t *testing.T) {
 					t.Fatalf("%+v: %d taken until event %d, at most %.3f are allowed", l, n, i, most)
 				}
 			}
-			if least := perSecond * 0.15 / 8; float64(n) < least {
-				t.Errorf("%+v: %d were taken, less than %.0f", l, n, least)
+			if n == 0 {
+				t.Errorf("%+v: none was taken", l)
 			}
 			if ttl := c.PTTL(t.Context(), q.Rate).Val(); ttl <= 0 {
 				t.Errorf("the rate's key lives for %v", ttl)

@@ -5,8 +5,8 @@
 -- ARGV  1 most to move a queue
 -- Returns for each queue the ms until its next message is due, or -1; for one with
 -- ticks that are due {ms or -1, now in ms, {name, due in ms, revision, cron, every,
--- zone, missed}, …}, where the ms are until what comes after these ticks; and the
--- version of its settings.
+-- zone, missed}, …}, where the ms are until what comes after these ticks; the
+-- version of its settings; and how many messages were moved.
 local most = tonumber(ARGV[1])
 
 local function tick(q, delayed, token)
@@ -20,9 +20,9 @@ end
 
 local function promote(q, delayed, bodies)
   local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if not head[2] then return -1 end
+  if not head[2] then return -1, 0 end
   local now = now_ms()
-  if tonumber(head[2]) > now then return tonumber(head[2]) - now end
+  if tonumber(head[2]) > now then return tonumber(head[2]) - now, 0 end
 
   settle_always(bodies)
   local result = {-1, int(now)}
@@ -48,19 +48,21 @@ local function promote(q, delayed, bodies)
       redis.call('ZREM', delayed, unpack(tokens))
       redis.call('HDEL', bodies, unpack(tokens))
     end
-    if #due < left then break end
+    local all = #due < left
     left = left - #tokens
+    if all then break end
   end
   head = redis.call('ZRANGE', delayed, passed, passed, 'WITHSCORES')
   if head[2] then result[1] = math.max(tonumber(head[2]) - now, 0) end
-  if #result == 2 then return result[1] end
-  return result
+  if #result == 2 then result = result[1] end
+  return result, most - left
 end
 
 local results = {}
 for k = 1, #KEYS, 6 do
   local q = queue(KEYS, k)
-  results[#results + 1] = promote(q, KEYS[k + 4], KEYS[k + 5])
-  results[#results + 1] = redis.call('HGET', q.meta, '@version') or 0
+  local stand, moved = promote(q, KEYS[k + 4], KEYS[k + 5])
+  local n = #results
+  results[n + 1], results[n + 2], results[n + 3] = stand, redis.call('HGET', q.meta, '@version') or 0, moved
 end
 return results
