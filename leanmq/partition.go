@@ -116,7 +116,7 @@ func (q *PartitionedQueue) wrap(op string, err error) error {
 	return wrap(op, q.name, "", err)
 }
 
-// PartitionsError: the queue has another number of partitions. Nothing was done.
+// PartitionsError says that the queue has another number of partitions. Nothing was done.
 // It is an ErrInvalid.
 type PartitionsError struct {
 	Queue        string

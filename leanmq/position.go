@@ -8,7 +8,7 @@ import (
 	"github.com/leanmq/leanmq/internal/store"
 )
 
-// ErrNotRetained: a topic's retention has taken away what a position means. The error
+// ErrNotRetained means that a topic's retention has taken away what a position means. The error
 // is a *PositionError that says what there is.
 var ErrNotRetained = errors.New("not retained any more")
 

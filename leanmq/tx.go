@@ -10,13 +10,13 @@ import (
 )
 
 var (
-	// ErrCrossSlot: a transaction touches several slots of a Redis Cluster. Nothing was
+	// ErrCrossSlot means that a transaction touches several slots of a Redis Cluster. Nothing was
 	// sent. The error names two places that are apart.
 	ErrCrossSlot = store.ErrCrossSlot
-	// ErrTxOver: the function that a Tx was made for has returned, or the transaction
+	// ErrTxOver means that the function that a Tx was made for has returned, or the transaction
 	// was not committed.
 	ErrTxOver = errors.New("transaction is over")
-	// ErrCommand: a command that a transaction was given failed (see [Tx.Do]). Nothing
+	// ErrCommand means that a command failed that a transaction was given (see [Tx.Do]). Nothing
 	// of the transaction has happened.
 	ErrCommand = store.ErrCommand
 )

@@ -268,7 +268,7 @@ func TestFailedTxLeavesNothing(t *testing.T) {
 					if at == len(others) {
 						f.add(tx)
 					}
-					if f.want == errFunction {
+					if errors.Is(f.want, errFunction) {
 						return errFunction
 					}
 					return nil

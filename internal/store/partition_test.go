@@ -73,7 +73,7 @@ func TestPartitionedNamesOutOfBounds(t *testing.T) {
 	for name, want := range map[string]string{
 		strings.Repeat("x", 56):           "has 56 bytes: with partitions at most 55 are allowed",
 		strings.Repeat("x", 56) + ":jobs": "has 56 bytes: with partitions at most 55 are allowed",
-		"a:b:c":                           "colons are not allowed",
+		"a:b:c:d":                         "colons are not allowed",
 		"":                                "is empty",
 	} {
 		if _, err := (Keys{"leanmq"}).Partitions(name); err == nil || !strings.Contains(err.Error(), want) {

@@ -115,7 +115,7 @@ func (r *relay) read(ctx context.Context, tx *sql.Tx) (batch []*row, full bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	bytes := 0
 	for rows.Next() {
 		var x row

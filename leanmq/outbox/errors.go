@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrNoTable: the outbox's table is not there, or not this version's. Call
+// ErrNoTable means that the outbox's table is not there, or not this version's. Call
 // [Box.Create], or run what [Box.Schema] returns.
 var ErrNoTable = errors.New("the outbox's table is missing or out of date: call Box.Create, or run the SQL of Box.Schema")
 

@@ -79,7 +79,7 @@ func add(t testing.TB, box *outbox.Box, db *sql.DB, queue, text string, opts ...
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer tx.Rollback() // after Commit it does nothing
 	id, err := box.Send(t.Context(), tx, queue, []byte(text), opts...)
 	if err != nil {
 		t.Fatal(err)

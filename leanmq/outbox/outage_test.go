@@ -110,7 +110,7 @@ func TestLockedRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer tx.Rollback() // after Commit it does nothing
 	if _, err := tx.Exec("SELECT seq FROM leanmq_outbox FOR UPDATE"); err != nil {
 		t.Fatal(err)
 	}

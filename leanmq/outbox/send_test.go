@@ -53,7 +53,7 @@ func TestNothingIsSentBeforeTheCommit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+		defer tx.Rollback() // after Commit it does nothing
 		if _, err := box.Send(t.Context(), tx, "q", []byte("first by number")); err != nil {
 			t.Fatal(err)
 		}

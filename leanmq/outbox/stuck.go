@@ -67,7 +67,7 @@ func (b *Box) stuckPage(ctx context.Context, db DB, last *int64) (page []*Stuck,
 	if err != nil {
 		return nil, b.wrap("list stuck rows of", "", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var s Stuck
 		var lane, options []byte
@@ -147,7 +147,7 @@ func (b *Box) Info(ctx context.Context, db DB) (i Info, err error) {
 	if err != nil {
 		return i, b.wrap("count", "", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var lag int64
 		if err := rows.Scan(&i.Waiting, &i.Stuck, &lag); err != nil {
