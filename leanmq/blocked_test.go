@@ -66,12 +66,12 @@ func TestBlockedOfABadQueue(t *testing.T) {
 	mq := open(t, "mem://")
 	for _, list := range []func(context.Context) error{
 		func(ctx context.Context) (err error) {
-			for _, err = range mq.Queue("a:b:c").Blocked(ctx) {
+			for _, err = range mq.Queue("a:b:c:d").Blocked(ctx) {
 			}
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			for _, err = range mq.Queue("a:b:c").Waiting(ctx) {
+			for _, err = range mq.Queue("a:b:c:d").Waiting(ctx) {
 			}
 			return err
 		},

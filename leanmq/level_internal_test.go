@@ -150,7 +150,7 @@ func TestPlanCountsWhatCame(t *testing.T) {
 	level := func(l int) *source { return &source{level: l} }
 	all := []*source{level(0), level(1), level(2), level(3)}
 	tn := newTurns(all, [slots]int{})
-	if got := []int{tn.levels[0].level, tn.levels[1].level, tn.levels[2].level, tn.levels[3].level}; !slices.Equal(got, byUrgency[:]) {
+	if got := []int{tn.levels[0].level, tn.levels[1].level, tn.levels[2].level, tn.levels[3].level}; !slices.Equal(got, []int{3, 2, 0, 1}) {
 		t.Fatalf("levels %v", got)
 	}
 	room := []int{16, 16, 16, 16}

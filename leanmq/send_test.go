@@ -275,7 +275,7 @@ func TestBadQueueNameFailsEveryUse(t *testing.T) {
 		defer in.Close()
 		ctx := t.Context()
 		for name, field := range map[string]string{
-			"": "queue name", "a:b:c": "queue name", "{}": "queue name", "s:\n": "queue name", ":x": "queue tag",
+			"": "queue name", "a:b:c:d": "queue name", "{}": "queue name", "s:\n": "queue name", ":x": "queue tag",
 			strings.Repeat("x", 201): "queue name", strings.Repeat("x", 65) + ":x": "queue tag",
 		} {
 			q := mq.Queue(name)

@@ -316,7 +316,7 @@ func TestDrainRefusesBadArguments(t *testing.T) {
 	for want, f := range map[string]func(*leanmqtest.Env){
 		"handler is nil": func(e *leanmqtest.Env) { e.Drain(e.Queue("q"), nil) },
 		"Lease is 1ns":   func(e *leanmqtest.Env) { e.Drain(e.Queue("q"), done, leanmq.Lease(1)) },
-		`step "a:b:c"`:   func(e *leanmqtest.Env) { e.Drain(e.Queue("a:b:c"), done) },
+		`step "a:b:c:d"`: func(e *leanmqtest.Env) { e.Drain(e.Queue("a:b:c:d"), done) },
 	} {
 		if text := failure(t, f); !strings.Contains(text, want) {
 			t.Errorf("%q does not say %q", text, want)

@@ -163,7 +163,7 @@ func TestRunReportsErrors(t *testing.T) {
 	t.Parallel()
 	rec := &recordT{TB: t}
 	env := leanmqtest.New(rec)
-	env.Run(func(ctx context.Context) error { return env.Queue("a:b:c").Consume(ctx, done) })
+	env.Run(func(ctx context.Context) error { return env.Queue("a:b:c:d").Consume(ctx, done) })
 	rec.end()
 	if len(rec.errors) != 1 {
 		t.Errorf("reported: %q", rec.errors)
