@@ -65,8 +65,8 @@ type Result struct {
 // [KeepResult], has ended, and returns how. It may be called in any process, any
 // number of times while the result is kept; it goes on waiting while Redis is away.
 // When ctx ends first the error wraps [ErrNoResult] and the cause, and
-// [ErrUnavailable] if Redis is away then; with a context that has ended already it
-// looks once, without waiting.
+// [ErrUnavailable] if Redis is away then, or has not answered a look that was under
+// way; with a context that has ended already it looks once, without waiting.
 func (q *Queue) Result(ctx context.Context, id string) (*Result, error) {
 	if q.err != nil {
 		return nil, q.wrap("result", id, q.err)
@@ -88,7 +88,7 @@ func (q *Queue) Result(ctx context.Context, id string) (*Result, error) {
 			return r, nil
 		case err == nil:
 		case ctx.Err() != nil:
-			return nil, q.noResult(ctx, id, nil)
+			return nil, q.noResult(ctx, id, err) // Redis did not answer in time
 		case !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknown):
 			return nil, err
 		default:

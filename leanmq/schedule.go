@@ -167,14 +167,17 @@ func (s *scheduler) promote(ctx context.Context, due []*scheduled) {
 		queues[i], q.next = q.q, now.Add(schedulePoll)
 	}
 	s.mu.Unlock()
-	stand, err := s.c.promote(ctx, queues)
-	if err != nil {
+	stand, _ := s.c.promote(ctx, queues)
+	if stand == nil {
 		return
 	}
 	now = time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, q := range due {
+		if stand[i].Err != nil {
+			continue
+		}
 		if !q.next.IsZero() { // not woken meanwhile
 			q.looked(now, stand[i])
 		}

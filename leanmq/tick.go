@@ -11,7 +11,7 @@ import (
 // their periodic jobs. It returns how each queue stands then.
 func (c *Client) promote(ctx context.Context, queues []*store.Queue) ([]store.Promoted, error) {
 	stand, ticks, err := c.s.PromoteDue(ctx, queues, promoteBatch)
-	if err != nil || len(ticks) == 0 {
+	if len(ticks) == 0 {
 		return stand, err
 	}
 	after := c.runTicks(ctx, ticks)
@@ -26,7 +26,7 @@ func (c *Client) promote(ctx context.Context, queues []*store.Queue) ([]store.Pr
 			}
 		}
 	}
-	return stand, nil
+	return stand, err
 }
 
 // runTicks runs ticks that are due and returns the time until those that come

@@ -15,6 +15,7 @@ type Promoted struct {
 	Next    time.Duration // until its next message is due; negative when it has none
 	Control int64         // version of its settings
 	Moved   int           // messages that were due
+	Err     error         // the rest is not known: the master of its slot did not answer
 }
 
 // Promote is PromoteDue for queues without periodic jobs: it leaves their ticks
@@ -26,7 +27,8 @@ func (s *Store) Promote(ctx context.Context, queues []*Queue, most int) ([]Promo
 
 // PromoteDue moves up to most messages a queue that are due to their streams, and
 // returns the ticks of periodic jobs that are due and wait for RunTicks. Safe to
-// repeat. It is one call; on a cluster one for each hash tag.
+// repeat. It is one call; on a cluster one for each hash tag, and the error is the first
+// of theirs: the others have been made all the same.
 func (s *Store) PromoteDue(ctx context.Context, queues []*Queue, most int) ([]Promoted, []Tick, error) {
 	if len(queues) == 0 {
 		return nil, nil, nil
@@ -46,23 +48,28 @@ func (s *Store) PromoteDue(ctx context.Context, queues []*Queue, most int) ([]Pr
 	}
 	stand := make([]Promoted, len(queues))
 	var ticks []Tick
+	var first error
 	for i, call := range calls {
 		reply, err := cmds[i].(*redis.Cmd).Slice()
-		if err != nil {
-			return nil, nil, classify(err)
+		if err == nil && len(reply) != 3*len(call.at) {
+			err = fmt.Errorf("%w: promote returned %v", errProtocol, reply)
 		}
-		if len(reply) != 3*len(call.at) {
-			return nil, nil, fmt.Errorf("%w: promote returned %v", errProtocol, reply)
-		}
+		err = classify(err)
 		for i, at := range call.at {
 			var due []Tick
-			if stand[at], due, err = promoted(queues[at], reply[3*i:3*i+3]); err != nil {
-				return nil, nil, err
+			if err == nil {
+				stand[at], due, err = promoted(queues[at], reply[3*i:3*i+3])
+			}
+			if err != nil {
+				stand[at] = Promoted{Next: -1, Err: err}
 			}
 			ticks = append(ticks, due...)
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return stand, ticks, nil
+	return stand, ticks, first
 }
 
 // promoteCall is the positions of the queues that one promote.lua looks at.
@@ -100,7 +107,7 @@ func promoted(q *Queue, reply []any) (Promoted, []Tick, error) {
 		}
 		v = list[0]
 	}
-	return Promoted{waitOf(integer(v)), integer(reply[1]), int(integer(reply[2]))}, ticks, nil
+	return Promoted{Next: waitOf(integer(v)), Control: integer(reply[1]), Moved: int(integer(reply[2]))}, ticks, nil
 }
 
 // waitOf is a time in ms that may be further away than a Duration reaches.
