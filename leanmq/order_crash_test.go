@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -204,11 +205,20 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 		})
 	}
 	killed := map[int]bool{}
-	for range crashes {
+	cutOff := func(p *crashProcess) bool {
+		text, err := os.ReadFile(filepath.Join(ledger, strconv.Itoa(p.cmd.Process.Pid)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(text), " begin ") > strings.Count(string(text), " end ")
+	}
+	met := false // a handler
+	for n := 0; n < crashes || !met && n < 20*crashes; n++ {
 		i := rand.IntN(processes)
 		works(workers[i])
 		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
 		workers[i].kill()
+		met = met || cutOff(workers[i])
 		killed[workers[i].cmd.Process.Pid] = true
 		workers[i] = start()
 	}
