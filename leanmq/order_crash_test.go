@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -205,20 +204,13 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 		})
 	}
 	killed := map[int]bool{}
-	cutOff := func(p *crashProcess) bool {
-		text, err := os.ReadFile(filepath.Join(ledger, strconv.Itoa(p.cmd.Process.Pid)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Count(string(text), " begin ") > strings.Count(string(text), " end ")
-	}
 	met := false // a handler
 	for n := 0; n < crashes || !met && n < 20*crashes; n++ {
 		i := rand.IntN(processes)
 		works(workers[i])
 		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
 		workers[i].kill()
-		met = met || cutOff(workers[i])
+		met = met || workers[i].cutOff(t, ledger)
 		killed[workers[i].cmd.Process.Pid] = true
 		workers[i] = start()
 	}
