@@ -19,6 +19,9 @@ func Stored(name string, payload []byte, opts ...SendOption) (m store.Stored, qu
 	if err == nil {
 		keys, err = store.Keys{}.Queue(name)
 	}
+	if err == nil && c.terms.Wait != (store.Wait{}) {
+		err = invalid("Replicas", "is not for what is stored: nobody waits when it is sent")
+	}
 	if err == nil && len(payload) > MaxPayload {
 		err = invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
 	}

@@ -34,6 +34,7 @@ func TestTxRefusesWhatCannotBeInIt(t *testing.T) {
 			"unique in a topic":  {"Unique", "not for topics", func(tx *leanmq.Tx) { tx.PublishMany(mq.Topic("t"), [][]byte{nil}, leanmq.UniquePayload()) }},
 			"many in a topic":    {"ID", "one message", func(tx *leanmq.Tx) { tx.PublishMany(mq.Topic("t"), [][]byte{nil, nil}, leanmq.ID("x")) }},
 			"new in a topic":     {"MustBeNew", "ID", func(tx *leanmq.Tx) { tx.Publish(mq.Topic("t"), nil).MustBeNew() }},
+			"replicas":           {"Replicas", "transactions", func(tx *leanmq.Tx) { tx.Send(q, nil, leanmq.Replicas(1, time.Second)) }},
 			"nothing":            {"Tx", "empty", func(*leanmq.Tx) {}},
 			"no queue":           {"queue", "nil", func(tx *leanmq.Tx) { tx.Send(nil, nil) }},
 			"another's queue":    {"queue", "another client", func(tx *leanmq.Tx) { tx.Send(other.Queue("q"), nil) }},

@@ -23,8 +23,8 @@ type TxSend struct {
 // Send adds a message, with the options of [Queue.Send]. A message that is a duplicate,
 // by its [ID] or a unique key, is not sent, and does not keep the transaction from
 // being committed; see [TxSend.Duplicate] and [TxSend.MustBeNew]. A unique key that is
-// held by a message which the same transaction ends is free. The payload must not be
-// changed before Tx returns.
+// held by a message which the same transaction ends is free. [Replicas] is refused. The
+// payload must not be changed before Tx returns.
 //
 // [SendMiddleware] sees all messages of the transaction together when it is committed,
 // and has to pass all of them on, or none.
@@ -67,6 +67,9 @@ func (tx *Tx) send(q *Queue, payload []byte, c *sendConfig, err error) *TxSend {
 	}
 	if err == nil {
 		err = tx.queue(q)
+	}
+	if err == nil && c.terms.Wait != (store.Wait{}) {
+		err = invalid("Replicas", "is not for transactions: they wait for no replicas")
 	}
 	if err == nil {
 		err = q.sendable(payload)

@@ -55,8 +55,8 @@ type Tx interface {
 // that it will have: the caller's [leanmq.ID], or one that is made up. It is sent
 // when the transaction has committed, and never if it is rolled back.
 //
-// All options of [leanmq.Queue.Send] are good here, too; the package's documentation
-// says what their times count from.
+// All options of [leanmq.Queue.Send] are good here, too, but for [leanmq.Replicas]; the
+// package's documentation says what their times count from.
 //
 // Errors: [leanmq.ErrInvalid] and nothing was written, [ErrNoTable], or what the
 // database said. After one of the database's the transaction can only be rolled back.

@@ -207,6 +207,7 @@ func TestBadInput(t *testing.T) {
 		"payload":    func() (string, error) { return box.Send(ctx, db, "q", make([]byte, leanmq.MaxPayload+1)) },
 		"Delay":      func() (string, error) { return box.Send(ctx, db, "q", nil, leanmq.Delay(-1)) },
 		"ID":         func() (string, error) { return box.Send(ctx, db, "q", nil, leanmq.ID("")) },
+		"Replicas":   func() (string, error) { return box.Send(ctx, db, "q", nil, leanmq.Replicas(1, time.Second)) },
 	} {
 		var bad *leanmq.InvalidError
 		if _, err := send(); !errors.As(err, &bad) || bad.Field != want || !errors.Is(err, leanmq.ErrInvalid) {
