@@ -27,7 +27,9 @@ func help(cmd *command) string {
 // The URL's default is named, not shown: it may hold a password.
 const commonHelp = `
 flags of every command:
-  --redis URL      redis://user:password@host:6379/0, rediss://…, unix:///path;
+  --redis URL      redis://user:password@host:6379/0, rediss://…, unix:///path,
+                   redis+cluster://host:6379?addr=host2:6379,
+                   redis+sentinel://host:26379?master_name=mymaster;
                    default: $` + envRedis + `, or else ` + defaultRedis + `
   --prefix NAME    what the keys begin with; default: ` + defaultPrefix + `
   --json           one JSON object a line
