@@ -79,6 +79,9 @@ func TestTxPublishes(t *testing.T) {
 		if i := info(t, orders); i.Ready != 3 {
 			t.Errorf("orders: %+v", i)
 		}
+		if names, err := mq.TopicNames(t.Context()); err != nil || !slices.Equal(names, []string{"shop:events"}) {
+			t.Errorf("topics: %q, %v", names, err)
+		}
 		infos, err := mq.Topics(t.Context())
 		if err != nil || len(infos) != 1 || infos[0].Name != "shop:events" || infos[0].Length != 15 {
 			t.Errorf("topics: %+v, %v", infos, err)
