@@ -59,6 +59,47 @@ func ExampleClient_Tx() {
 	// invoices to be written: 1
 }
 
+// The stock and what everybody is told about it never differ.
+func ExampleTx_Publish() {
+	ctx := context.Background()
+	mq, err := leanmq.Open(ctx, "mem://")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = mq.Close() }()
+	events := mq.Topic("shop:events")
+
+	var left *redis.Cmd
+	err = mq.Tx(ctx, func(tx *leanmq.Tx) error {
+		left = tx.Do("INCRBY", "{shop}:lamps", 10)
+		tx.Publish(events, []byte("10 lamps"), leanmq.Type("stock.arrived"))
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("lamps:", left.Val())
+
+	err = mq.Tx(ctx, func(tx *leanmq.Tx) error {
+		tx.Do("DECRBY", "{shop}:lamps", 3)
+		tx.Publish(events, []byte("3 lamps"), leanmq.Type("stock.sold"))
+		return errors.New("the customer has changed his mind")
+	})
+	fmt.Println(err)
+
+	told, err := events.Read(ctx, leanmq.FromBeginning(), 10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, e := range told {
+		fmt.Println(e.Message.Type, string(e.Message.Payload))
+	}
+	// Output:
+	// lamps: 10
+	// the customer has changed his mind
+	// stock.arrived 10 lamps
+}
+
 // A transaction that may have been committed, or not, is safe to repeat if one of its
 // messages must be new.
 func ExampleTxSend_MustBeNew() {

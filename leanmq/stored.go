@@ -14,18 +14,35 @@ import (
 // called name would send, and returns it to be kept and given to
 // [Queue.SendStored]. It needs no Redis. queue is the name as [Queue.Name] says it.
 func Stored(name string, payload []byte, opts ...SendOption) (m store.Stored, queue string, err error) {
-	c, err := newSendConfig(opts)
-	var keys store.QueueKeys
+	keys, err := store.Keys{}.Queue(name)
 	if err == nil {
-		keys, err = store.Keys{}.Queue(name)
+		name = keys.Name
 	}
-	if err == nil && len(payload) > MaxPayload {
-		err = invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
+	return (&Queue{name: name, maxPayload: MaxPayload, err: err}).stored(payload, opts)
+}
+
+// StoredPublish is for the packages of this module: it is Stored for a Publish to the
+// topic called name, and for [Topic.SendStored].
+func StoredPublish(name string, payload []byte, opts ...SendOption) (m store.Stored, topic string, err error) {
+	keys, err := store.Keys{}.Topic(name)
+	if err == nil {
+		name = keys.Name
+	}
+	return (&Queue{name: name, topic: true, maxPayload: MaxPayload, err: err}).stored(payload, opts)
+}
+
+func (q *Queue) stored(payload []byte, opts []SendOption) (m store.Stored, name string, err error) {
+	c, err := q.sendConfig(opts)
+	if err == nil && c.terms.Wait != (store.Wait{}) {
+		err = invalid("Replicas", "is not for what is stored: nobody waits when it is sent")
+	}
+	if err == nil {
+		err = q.sendable(payload)
 	}
 	if err != nil {
-		return store.Stored{}, "", wrap("store", name, c.id, err)
+		return store.Stored{}, "", q.wrap("store", c.id, err)
 	}
-	return store.Stored{Envelope: c.envelope(payload), Terms: c.terms}, keys.Name, nil
+	return store.Stored{Envelope: c.envelope(payload), Terms: c.terms, Topic: q.topic}, q.name, nil
 }
 
 // SendStored is for the packages of this module: it sends messages in one round
@@ -35,7 +52,11 @@ func (q *Queue) SendStored(ctx context.Context, ms []store.Stored) (errs []error
 	errs = make([]error, len(ms))
 	fit, at := make([]store.Stored, 0, len(ms)), make([]int, 0, len(ms))
 	for i := range ms {
-		if err := q.sendable(ms[i].Envelope.Payload); err != nil {
+		err := q.sendable(ms[i].Envelope.Payload)
+		if err == nil && ms[i].Topic != q.topic {
+			err = invalid("message", "was stored for a queue, and this is a topic, or the other way round")
+		}
+		if err != nil {
 			errs[i] = q.wrap("send", ms[i].Envelope.ID, err)
 			continue
 		}
@@ -117,6 +138,17 @@ func (c *sendCall) sendAll(ctx context.Context, es []store.Envelope, ms []*Outgo
 // names is forgotten after d.
 func (q *Queue) ForgetStored(ctx context.Context, names []string, d time.Duration) error {
 	return q.wrap("forget", "", q.sq.ForgetOnce(ctx, names, d))
+}
+
+// SendStored is for the packages of this module: it is that of queues for messages of
+// [StoredPublish].
+func (t *Topic) SendStored(ctx context.Context, ms []store.Stored) (errs []error) {
+	return t.q.SendStored(ctx, ms)
+}
+
+// ForgetStored is for the packages of this module: it is that of queues.
+func (t *Topic) ForgetStored(ctx context.Context, names []string, d time.Duration) error {
+	return t.q.ForgetStored(ctx, names, d)
 }
 
 // Log is for the packages of this module: where the client logs.

@@ -42,7 +42,7 @@ func (t *Topic) wrap(op string, err error) error { return wrap(op, t.name, "", e
 // encryption) surrounds it. Its errors are those of [Queue.Send].
 //
 // Options: [Type] names the kind of event. [ID], [Dedupe], [WithHeader], [Headers],
-// [Target], [RetryWith] and [WithCodec] mean what they do for queues. [TTL],
+// [Target], [RetryWith], [WithCodec] and [Replicas] mean what they do for queues. [TTL],
 // [KeepResult] and [OrderingKey] do so for each group on its own. The others are for
 // what one queue does with a message, and refused with [ErrInvalid].
 func (t *Topic) Publish(ctx context.Context, payload []byte, opts ...SendOption) (id string, err error) {

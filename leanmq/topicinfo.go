@@ -133,6 +133,12 @@ func (g *Group) info(ctx context.Context) (GroupInfo, error) {
 	return GroupInfo{}, g.unknown(names)
 }
 
+// TopicNames lists the names of all topics, sorted.
+func (c *Client) TopicNames(ctx context.Context) ([]string, error) {
+	names, err := c.s.TopicNames(ctx)
+	return names, wrap("list topics", "", "", err)
+}
+
 // Topics shows all topics, sorted by name.
 func (c *Client) Topics(ctx context.Context) ([]TopicInfo, error) {
 	names, err := c.s.TopicNames(ctx)

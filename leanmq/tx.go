@@ -25,8 +25,8 @@ var (
 // committed.
 const maxTx = 1000
 
-// Tx collects what is to happen together: messages to send, messages to settle, dead
-// letters to requeue, and commands of the caller's own. See [Client.Tx].
+// Tx collects what is to happen together: messages to send and to publish, messages to
+// settle, dead letters to requeue, and commands of the caller's own. See [Client.Tx].
 //
 // Its methods do nothing but take note. The first error of one of them is the
 // error of the transaction, so that none needs to be looked at by itself. A Tx is not
@@ -69,8 +69,9 @@ const (
 // again; that includes [ErrUnknown], because if the transaction was committed after
 // all, the message is settled and not tried again.
 //
-// Within the transaction the caller's own commands come first, then the sends, then
-// the requeued letters, and what is settled comes last, each in the order of the calls.
+// Within the transaction the caller's own commands come first, then what is sent and
+// published, then the requeued letters, and what is settled comes last, each in the order
+// of the calls.
 //
 // Errors, besides those of its methods: [ErrLeaseLost], [ErrQueueFull], [ErrNotFound]
 // (of a dead letter), [ErrDuplicate] (see [TxSend.MustBeNew]), [ErrCommand] and
@@ -133,10 +134,14 @@ func (tx *Tx) queue(q *Queue) error {
 	switch {
 	case q == nil:
 		return invalid("queue", "is nil")
+	case q.err != nil:
+		return q.err
+	case q.c != tx.c && q.topic:
+		return invalid("topic", "is one of another client: a transaction is of one")
 	case q.c != tx.c:
 		return invalid("queue", "is one of another client: a transaction is of one")
 	}
-	return q.err
+	return nil
 }
 
 type txLetter struct {

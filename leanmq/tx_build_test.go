@@ -26,6 +26,15 @@ func TestTxRefusesWhatCannotBeInIt(t *testing.T) {
 			field, says string
 			add         func(tx *leanmq.Tx)
 		}{
+			"no topic":           {"topic", "nil", func(tx *leanmq.Tx) { tx.Publish(nil, nil) }},
+			"no topic for many":  {"topic", "nil", func(tx *leanmq.Tx) { tx.PublishMany(nil, [][]byte{nil}, leanmq.Type("x")) }},
+			"another's topic":    {"topic", "another client", func(tx *leanmq.Tx) { tx.Publish(other.Topic("t"), nil) }},
+			"name of a topic":    {"topic name", "{", func(tx *leanmq.Tx) { tx.Publish(mq.Topic("{"), nil) }},
+			"delay of a topic's": {"Delay", "not for topics", func(tx *leanmq.Tx) { tx.Publish(mq.Topic("t"), nil, leanmq.Delay(1)) }},
+			"unique in a topic":  {"Unique", "not for topics", func(tx *leanmq.Tx) { tx.PublishMany(mq.Topic("t"), [][]byte{nil}, leanmq.UniquePayload()) }},
+			"many in a topic":    {"ID", "one message", func(tx *leanmq.Tx) { tx.PublishMany(mq.Topic("t"), [][]byte{nil, nil}, leanmq.ID("x")) }},
+			"new in a topic":     {"MustBeNew", "ID", func(tx *leanmq.Tx) { tx.Publish(mq.Topic("t"), nil).MustBeNew() }},
+			"replicas":           {"Replicas", "transactions", func(tx *leanmq.Tx) { tx.Send(q, nil, leanmq.Replicas(1, time.Second)) }},
 			"nothing":            {"Tx", "empty", func(*leanmq.Tx) {}},
 			"no queue":           {"queue", "nil", func(tx *leanmq.Tx) { tx.Send(nil, nil) }},
 			"another's queue":    {"queue", "another client", func(tx *leanmq.Tx) { tx.Send(other.Queue("q"), nil) }},
@@ -81,7 +90,7 @@ func TestTxIsOverWithItsFunction(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, err := range map[string]error{
-			"Send": kept.Send(q, nil).Err(), "Do": kept.Do("GET", "k").Err(), "Done": kept.Done(ms[0].Message),
+			"Send": kept.Send(q, nil).Err(), "Publish": kept.Publish(mq.Topic("t"), nil).Err(), "Do": kept.Do("GET", "k").Err(), "Done": kept.Done(ms[0].Message),
 			"Retry": kept.Retry(ms[0].Message, nil), "Requeue": kept.Requeue(q, "1-1"),
 		} {
 			if !errors.Is(err, leanmq.ErrTxOver) {

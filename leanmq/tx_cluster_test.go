@@ -20,6 +20,7 @@ func TestTxOnACluster(t *testing.T) {
 	orders, invoices, elsewhere := mq.Queue("shop:orders"), mq.Queue("shop:invoices"), mq.Queue("elsewhere")
 	for name, add := range map[string]func(tx *leanmq.Tx){
 		`queue "elsewhere"`: func(tx *leanmq.Tx) { tx.Send(elsewhere, nil) },
+		`topic "events"`:    func(tx *leanmq.Tx) { tx.Publish(mq.Topic("events"), nil) },
 		`key "stock"`:       func(tx *leanmq.Tx) { tx.Do("INCR", "stock") },
 	} {
 		err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
@@ -35,12 +36,24 @@ func TestTxOnACluster(t *testing.T) {
 		t.Errorf("%+v, %+v", a, b)
 	}
 
+	err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
+		tx.Publish(mq.Topic("events"), nil)
+		tx.Publish(mq.Topic("shop:events"), nil)
+		return nil
+	})
+	if !errors.Is(err, leanmq.ErrCrossSlot) || !strings.Contains(err.Error(), `topic "events" is`) || !strings.Contains(err.Error(), `topic "shop:events"`) {
+		t.Errorf("two topics: %v", err)
+	}
+
+	events := mq.Topic("shop:events")
 	send(t, orders, "done")
 	send(t, orders, "retry")
 	_, ms := received(t, orders, 2)
 	var left *redis.Cmd
-	err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
+	err = mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
 		tx.Do("SET", "{shop}:stock", 10)
+		tx.Publish(events, []byte("sold"), leanmq.Type("stock.sold"), leanmq.OrderingKey("k"))
+		tx.Publish(events, []byte("once"), leanmq.ID("id"))
 		left = tx.Do("DECRBY", "{shop}:stock", 3)
 		tx.Send(invoices, []byte("plain"))
 		tx.Send(invoices, []byte("late"), leanmq.Delay(time.Hour), leanmq.ID("id"))
@@ -54,6 +67,7 @@ func TestTxOnACluster(t *testing.T) {
 	if n, err := left.Int(); n != 7 || err != nil {
 		t.Errorf("%d left, %v", n, err)
 	}
+	drainGroup(t, events.Group("stock"), 2)
 	if i := info(t, orders); i.Ready+i.InFlight != 0 || i.Scheduled != 1 {
 		t.Errorf("orders: %+v", i)
 	}

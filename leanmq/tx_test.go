@@ -136,7 +136,7 @@ func TestTxDoesEverything(t *testing.T) {
 }
 
 // contents is all that the store holds, but for what a refused transaction may leave:
-// the names of queues.
+// the names of queues and topics.
 func contents(t testing.TB, c redis.UniversalClient) string {
 	t.Helper()
 	ctx := context.Background()
@@ -149,7 +149,7 @@ func contents(t testing.TB, c redis.UniversalClient) string {
 		case "hash":
 			v = c.HGetAll(ctx, key).Val()
 		case "set":
-			if key == "leanmq:queues" {
+			if key == "leanmq:queues" || key == "leanmq:topics" {
 				continue
 			}
 			v = slices.Sorted(slices.Values(c.SMembers(ctx, key).Val()))

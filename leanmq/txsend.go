@@ -9,8 +9,8 @@ import (
 	"github.com/leanmq/leanmq/internal/store"
 )
 
-// TxSend is a message that a transaction sends. What came of it can be asked when
-// [Client.Tx] has returned.
+// TxSend is a message that a transaction sends or publishes. What came of it can be asked
+// when [Client.Tx] has returned.
 type TxSend struct {
 	tx   *Tx
 	q    *Queue
@@ -23,8 +23,8 @@ type TxSend struct {
 // Send adds a message, with the options of [Queue.Send]. A message that is a duplicate,
 // by its [ID] or a unique key, is not sent, and does not keep the transaction from
 // being committed; see [TxSend.Duplicate] and [TxSend.MustBeNew]. A unique key that is
-// held by a message which the same transaction ends is free. The payload must not be
-// changed before Tx returns.
+// held by a message which the same transaction ends is free. [Replicas] is refused. The
+// payload must not be changed before Tx returns.
 //
 // [SendMiddleware] sees all messages of the transaction together when it is committed,
 // and has to pass all of them on, or none.
@@ -42,12 +42,16 @@ var noOptions sendConfig
 // allows them.
 func (tx *Tx) SendMany(q *Queue, payloads [][]byte, opts ...SendOption) []*TxSend {
 	c, err := newSendConfig(opts)
+	return tx.sendMany(q, payloads, &c, err)
+}
+
+func (tx *Tx) sendMany(q *Queue, payloads [][]byte, c *sendConfig, err error) []*TxSend {
 	if err == nil {
 		err = c.forMany()
 	}
 	out := make([]*TxSend, len(payloads))
 	for i, p := range payloads {
-		one := c
+		one := *c
 		if one.terms.Token != "" && i > 0 {
 			one.terms.Token = newSendToken()
 		}
@@ -63,6 +67,9 @@ func (tx *Tx) send(q *Queue, payload []byte, c *sendConfig, err error) *TxSend {
 	}
 	if err == nil {
 		err = tx.queue(q)
+	}
+	if err == nil && c.terms.Wait != (store.Wait{}) {
+		err = invalid("Replicas", "is not for transactions: they wait for no replicas")
 	}
 	if err == nil {
 		err = q.sendable(payload)
@@ -115,21 +122,23 @@ func (s *TxSend) Err() error {
 	return nil
 }
 
-// observeSends tells the Sent hooks of the messages of a transaction, queue by queue.
+// observeSends tells the Sent hooks of the messages of a transaction, queue by queue
+// and topic by topic.
 func (tx *Tx) observeSends(start time.Time, err error) {
 	if tx.c.sending == nil || tx.c.sending.sent == nil {
 		return
 	}
 	var queues []*Queue
-	counts := map[string][]*TxSend{}
+	counts := map[string][]*TxSend{} // by their keys: a queue and a topic may have the same name
 	for _, s := range tx.sends {
-		if counts[s.q.name] == nil {
+		base := s.q.sq.Base
+		if counts[base] == nil {
 			queues = append(queues, s.q)
 		}
-		counts[s.q.name] = append(counts[s.q.name], s)
+		counts[base] = append(counts[base], s)
 	}
 	for _, q := range queues {
-		of := counts[q.name]
+		of := counts[q.sq.Base]
 		tx.c.sending.observe(q, len(of), err, start, func(i int) bool { return of[i].ID() != "" && !of[i].Duplicate() })
 	}
 }

@@ -34,6 +34,9 @@ func exitCode(err error) int {
 // connect to, but they do quote an argument that turns out to be one.
 var userinfo = regexp.MustCompile(`://\S*@`)
 
+// passwords are those in the query of a URL of sentinels.
+var passwords = regexp.MustCompile(`(password=)[^&\s"]*`)
+
 // complain prints an error as one line that says what to do.
 func (c *call) complain(ctx context.Context, err error) {
 	text := strings.TrimPrefix(err.Error(), "leanmq: ")
@@ -41,6 +44,7 @@ func (c *call) complain(ctx context.Context, err error) {
 		text += "; " + advice
 	}
 	text = userinfo.ReplaceAllString(text, "://***@")
+	text = passwords.ReplaceAllString(text, "${1}***")
 	_, _ = fmt.Fprintf(c.stderr, "dlqctl: %s\n", inline(text))
 }
 

@@ -43,7 +43,7 @@ func (c *call) withQueue(ctx context.Context, do func(context.Context, *leanmq.Q
 			return err
 		}
 		if !slices.Contains(names, q.Name()) {
-			return noQueue(c.args[0], names, c.prefix)
+			return none("queue", c.args[0], names, c.prefix)
 		}
 		return do(ctx, q)
 	})

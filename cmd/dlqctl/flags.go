@@ -21,6 +21,7 @@ type flags struct {
 	limit int
 	all   bool
 	yes   bool
+	to    string
 }
 
 const (
@@ -45,6 +46,7 @@ func (f *flags) flagSet() *flag.FlagSet {
 	fs.IntVar(&f.limit, "limit", defaultLimit, "")
 	fs.BoolVar(&f.all, "all", false, "")
 	fs.BoolVar(&f.yes, "yes", false, "")
+	fs.StringVar(&f.to, "to", "", "")
 	return fs
 }
 

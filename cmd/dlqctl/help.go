@@ -14,10 +14,10 @@ func help(cmd *command) string {
 		return b.String()
 	}
 	b.WriteString("dlqctl shows the dead letters of LeanMQ queues, requeues and purges them. It also\n" +
-		"shows what is in flight, pauses queues and cancels messages.\n\n" +
+		"shows what is in flight, pauses queues, cancels messages and rewinds groups of topics.\n\n" +
 		"usage: dlqctl COMMAND [ARGUMENTS] [FLAGS], flags anywhere\n\n")
 	for _, cmd := range commands {
-		fmt.Fprintf(&b, "  %-38s%s\n", cmd.name+" "+cmd.args, cmd.short)
+		fmt.Fprintf(&b, "  %-40s%s\n", cmd.name+" "+cmd.args, cmd.short)
 	}
 	b.WriteString("\ndlqctl COMMAND -h says more about a command.\n")
 	b.WriteString(commonHelp)
@@ -27,7 +27,9 @@ func help(cmd *command) string {
 // The URL's default is named, not shown: it may hold a password.
 const commonHelp = `
 flags of every command:
-  --redis URL      redis://user:password@host:6379/0, rediss://…, unix:///path;
+  --redis URL      redis://user:password@host:6379/0, rediss://…, unix:///path,
+                   redis+cluster://host:6379?addr=host2:6379,
+                   redis+sentinel://host:26379?master_name=mymaster;
                    default: $` + envRedis + `, or else ` + defaultRedis + `
   --prefix NAME    what the keys begin with; default: ` + defaultPrefix + `
   --json           one JSON object a line

@@ -49,7 +49,7 @@ type command struct {
 // commands in the order of the help.
 var commands = []*command{
 	&queuesCommand, &topicsCommand, &lsCommand, &showCommand, &requeueCommand, &purgeCommand,
-	&psCommand, &pauseCommand, &resumeCommand, &cancelCommand,
+	&psCommand, &pauseCommand, &resumeCommand, &cancelCommand, &seekCommand,
 }
 
 func findCommand(name string) *command {

@@ -2,31 +2,35 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxNames is how many queues an error lists.
+// maxNames is how many names an error lists.
 const maxNames = 10
 
-// noQueue is the error for a queue that does not exist. It lists those that do,
-// the likeliest ones first.
-func noQueue(name string, names []string, prefix string) error {
+// none is the error for a queue, or a topic, that does not exist. It lists those that
+// do, the likeliest ones first.
+func none(what, name string, names []string, prefix string) error {
 	if len(names) == 0 {
-		return fmt.Errorf("no queue %q: there are none with the prefix %q; is --prefix right?", name, prefix)
+		return fmt.Errorf("no %s %q: there are none with the prefix %q; is --prefix right?", what, name, prefix)
 	}
+	return fmt.Errorf("no %s %q; there is %s", what, name, likely(name, names, "dlqctl "+what+"s"))
+}
+
+// likely lists names that may be meant, the likeliest ones first; see shows all.
+func likely(name string, names []string, see string) string {
 	var list []string
 	for _, n := range nearest(name, names)[:min(len(names), maxNames)] {
 		list = append(list, strconv.Quote(n))
 	}
-	text := fmt.Sprintf("no queue %q; there is %s", name, strings.Join(list, ", "))
+	text := strings.Join(list, ", ")
 	if more := len(names) - len(list); more > 0 {
-		text += fmt.Sprintf(" and %d more (see dlqctl queues)", more)
+		text += fmt.Sprintf(" and %d more (see %s)", more, see)
 	}
-	return errors.New(text)
+	return text
 }
 
 // nearest sorts names by how likely they were meant: first those with name in

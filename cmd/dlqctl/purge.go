@@ -82,16 +82,24 @@ func (c *call) confirm(ctx context.Context) (int, error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	_, _ = fmt.Fprintf(c.stderr, "Delete %s of %q for good? [y/N] ", deadLetters(n), name)
+	if !c.ask(ctx, fmt.Sprintf("Delete %s of %q for good? [y/N] ", deadLetters(n), name)) {
+		return 0, errDeclined
+	}
+	return n, nil
+}
+
+// ask reports whether the answer to a question is yes.
+func (c *call) ask(ctx context.Context, question string) bool {
+	_, _ = fmt.Fprint(c.stderr, question)
 	answer, err := readLine(ctx, c.stdin)
 	if err != nil { // the cursor is still behind the question
 		_, _ = fmt.Fprintln(c.stderr)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
-		return n, nil
+		return true
 	}
-	return 0, errDeclined
+	return false
 }
 
 // readLine reads a line, unless ctx ends first. A read from a terminal cannot be

@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"flag"
+	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-// publish [FLAGS] TOPIC publishes messages.
+// publish [FLAGS] TOPIC publishes messages. Their ids are $PUBLISHED1, $PUBLISHED2, …
 //
 //	-n N          how many; default 1
 //	-group G      makes a group from the beginning
@@ -31,9 +32,10 @@ func publish(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer func() { ts.Check(c.Close()) }()
 	topic := c.Topic(fs.Arg(0))
-	for range *n {
-		_, err := topic.Publish(ctx, []byte("x"))
+	for i := range *n {
+		id, err := topic.Publish(ctx, []byte("x"))
 		ts.Check(err)
+		ts.Setenv("PUBLISHED"+strconv.Itoa(i+1), id)
 	}
 	if *group != "" {
 		_, err := topic.Group(*group).Create(ctx, leanmq.FromBeginning())

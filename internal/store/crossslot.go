@@ -22,7 +22,7 @@ func oneSlot(places []place) error {
 		first := places[0]
 		if a, b := Slot(first.key), Slot(p.key); a != b {
 			return fmt.Errorf("%w: %s is in slot %d and %s in slot %d: "+
-				"give queues a service (\"service:name\") and keys its hash tag (\"{service}:key\") to keep them together",
+				"give queues and topics a service (\"service:name\") and keys its hash tag (\"{service}:key\") to keep them together",
 				ErrCrossSlot, first.what, a, p.what, b)
 		}
 	}

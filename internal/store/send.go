@@ -218,9 +218,11 @@ func bringScripts(cmds []redis.Cmder) {
 func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *redis.Cmd {
 	args := make([]any, 0, 9+2*7+len(e.Header))
 	simple := t.now() && e.Level == 0
-	// Who reads a topic keeps the order of those with an ordering key.
-	inOrder := e.OrderKey != "" && !q.topic
-	if simple && t.Unique <= 0 && !inOrder && e.UniqueKey == "" && e.ID != "" {
+	order := e.OrderKey
+	if q.topic { // who reads it keeps the order
+		order = ""
+	}
+	if simple && t.Unique <= 0 && order == "" && e.UniqueKey == "" && e.ID != "" {
 		switch {
 		case t.Window > 0 && t.Once == "":
 			keys := []string{q.Base, q.dedupeWithin(t.Scope, e.ID)}
@@ -233,7 +235,7 @@ func (q *Queue) sendIf(ctx context.Context, e *Envelope, t SendTerms, i int) *re
 	sc, keys := sendScript, q.scope()
 	if simple {
 		sc = onceScript
-		args = append(args, e.OrderKey, e.UniqueKey, e.ID, tokenOf(t.Token, i))
+		args = append(args, order, e.UniqueKey, e.ID, tokenOf(t.Token, i))
 	} else {
 		delay, due := t.times()
 		keys = append(keys, q.Delayed, q.Bodies)

@@ -12,6 +12,7 @@ import (
 type Stored struct {
 	Envelope Envelope
 	Terms    SendTerms
+	Topic    bool // it is to be published to a topic
 }
 
 // storedVersion is written first. Whoever reads another one must not send.
@@ -35,6 +36,9 @@ func (m *Stored) Options() []byte {
 		num("unique", t.Unique.Milliseconds())
 		terms = append(terms, "for", t.For)
 	}
+	if m.Topic {
+		terms = append(terms, "topic", "1")
+	}
 	e := m.Envelope
 	e.Payload = []byte{}
 	return []byte(Pack(storedVersion, Pack(terms...), packFields(e.appendFields(nil))))
@@ -56,7 +60,12 @@ func UnpackStored(options, payload []byte) (Stored, error) {
 		return m, &MalformedError{"its stored terms are damaged"}
 	}
 	for i := 0; i < len(terms); i += 2 {
-		if err := m.Terms.set(string(terms[i]), string(terms[i+1])); err != nil {
+		name, value := string(terms[i]), string(terms[i+1])
+		if name == "topic" {
+			m.Topic = true
+			continue
+		}
+		if err := m.Terms.set(name, value); err != nil {
 			return m, err
 		}
 	}

@@ -18,6 +18,10 @@ func TestStored(t *testing.T) {
 			},
 			Terms: SendTerms{Delay: time.Minute, Window: time.Hour, For: "f", Unique: time.Second},
 		},
+		"publish": {
+			Envelope: Envelope{ID: "i", Type: "order.created", TTL: 5, OrderKey: "k"},
+			Terms:    SendTerms{Window: time.Hour}, Topic: true,
+		},
 		"due":       {Terms: SendTerms{Due: time.UnixMilli(1_700_000_000_001)}},
 		"long past": {Terms: SendTerms{Due: time.UnixMilli(1)}},
 	} {

@@ -130,10 +130,14 @@ func (t *Tx) Requeue(ctx context.Context, q *Queue, letter string, of any) {
 	t.requeue = append(t.requeue, requeueScript.cmd(ctx, q.scope(q.QueueKeys.Dead), letter, letter, 1))
 }
 
-// in notes that a queue is part of the transaction.
+// in notes that a queue, or a topic, is part of the transaction.
 func (t *Tx) in(q *Queue) {
 	if n := len(t.places); n == 0 || t.places[n-1].key != q.Base {
-		t.places = append(t.places, place{fmt.Sprintf("queue %q", q.Name), q.Base, true})
+		what := "queue"
+		if q.topic {
+			what = "topic"
+		}
+		t.places = append(t.places, place{fmt.Sprintf("%s %q", what, q.Name), q.Base, true})
 	}
 }
 

@@ -76,7 +76,7 @@ func (r *relay) batch(ctx context.Context) (t turn, err error) {
 type row struct {
 	seq      int64
 	id       string
-	queue    string
+	queue    string // or a topic: see ofTopic
 	lane     []byte // nil without an ordering key
 	payload  []byte
 	options  []byte

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/store"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -20,6 +21,10 @@ type Box struct {
 	mu     sync.Mutex
 	relays map[chan struct{}]bool // kicked when there is something to look at
 }
+
+// ofTopic stands before the name of a topic where that of a queue could stand, too: no
+// queue's name begins with it, because the second part would begin with a space.
+const ofTopic = "topic: "
 
 // An Option configures a Box.
 type Option func(*Box)
@@ -55,8 +60,8 @@ type Tx interface {
 // that it will have: the caller's [leanmq.ID], or one that is made up. It is sent
 // when the transaction has committed, and never if it is rolled back.
 //
-// All options of [leanmq.Queue.Send] are good here, too; the package's documentation
-// says what their times count from.
+// All options of [leanmq.Queue.Send] are good here, too, but for [leanmq.Replicas]; the
+// package's documentation says what their times count from.
 //
 // Errors: [leanmq.ErrInvalid] and nothing was written, [ErrNoTable], or what the
 // database said. After one of the database's the transaction can only be rolled back.
@@ -68,6 +73,27 @@ func (b *Box) Send(ctx context.Context, tx Tx, name string, payload []byte, opts
 	if err != nil {
 		return "", b.wrap("send", "", err)
 	}
+	return b.add(ctx, tx, "send", queue, payload, &m)
+}
+
+// Publish is Send for the topic called name. The id that it returns is the message's for
+// all groups, and not its place in the topic: [leanmq.FromID] does not know it.
+//
+// The options of [leanmq.Topic.Publish] are good here, too, but for [leanmq.Replicas].
+// Those that topics refuse are refused here, and nothing is written.
+func (b *Box) Publish(ctx context.Context, tx Tx, name string, payload []byte, opts ...leanmq.SendOption) (id string, err error) {
+	if b.err != nil {
+		return "", b.err
+	}
+	m, topic, err := leanmq.StoredPublish(name, payload, opts...)
+	if err != nil {
+		return "", b.wrap("publish", "", err)
+	}
+	return b.add(ctx, tx, "publish", ofTopic+topic, payload, &m)
+}
+
+// add adds a row.
+func (b *Box) add(ctx context.Context, tx Tx, op, queue string, payload []byte, m *store.Stored) (id string, err error) {
 	row := newID()
 	if payload == nil {
 		payload = []byte{} // nil is NULL
@@ -77,7 +103,7 @@ func (b *Box) Send(ctx context.Context, tx Tx, name string, payload []byte, opts
 		lane = []byte(m.Envelope.OrderKey)
 	}
 	if _, err := tx.ExecContext(ctx, b.table.insert(), row, queue, lane, payload, m.Options()); err != nil {
-		return "", b.wrap("send", row, err)
+		return "", b.wrap(op, row, err)
 	}
 	if m.Envelope.ID != "" {
 		return m.Envelope.ID, nil

@@ -31,9 +31,9 @@ func text(err error) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\x00", "?")
 }
 
-// parcel is the messages of one queue in a batch.
+// parcel is the messages of one queue or topic in a batch.
 type parcel struct {
-	q    *leanmq.Queue
+	q    destination
 	rows []*row
 	ms   []store.Stored // of the same rows
 	down error
@@ -88,7 +88,7 @@ func (r *relay) deliver(ctx context.Context, rows []*row) (t turn) {
 }
 
 // message is what the row says is to be sent, as of now.
-func (x *row) message(q *leanmq.Queue) (m store.Stored, err error) {
+func (x *row) message(q destination) (m store.Stored, err error) {
 	if q == nil {
 		return m, &leanmq.InvalidError{Field: "Queues", Rule: fmt.Sprintf("returns nil for %q: want a handle", x.queue)}
 	}

@@ -1,8 +1,9 @@
-// Package outbox sends messages from inside an SQL transaction: they are sent if
-// it commits, and not if it does not.
+// Package outbox sends and publishes messages from inside an SQL transaction: they are
+// sent if it commits, and not if it does not.
 //
 // A [Box] is a table. [Box.Send] adds a row to it in the caller's transaction,
-// which needs no Redis. A relay ([Box.Relay]) moves the rows to their queues.
+// which needs no Redis, and [Box.Publish] does so for topics. A relay ([Box.Relay])
+// moves the rows to their queues and topics.
 //
 //	box := outbox.New()
 //	err := box.Create(ctx, db)
@@ -10,6 +11,7 @@
 //	tx, err := db.BeginTx(ctx, nil)
 //	_, err = tx.ExecContext(ctx, "INSERT INTO orders …")
 //	id, err := box.Send(ctx, tx, "emails", payload, leanmq.Delay(time.Minute))
+//	id, err = box.Publish(ctx, tx, "shop:events", event, leanmq.Type("order.created"))
 //	err = tx.Commit()
 //	box.Kick() // optional: the relay of this process looks now
 //
@@ -19,6 +21,8 @@
 // tested with pgx's.
 //
 // # What is promised
+//
+// What is said of queues and their messages holds for topics as well.
 //
 // Loss: a row leaves the table when Redis has accepted its message, or when
 // somebody discards it. What Redis has accepted is as safe as its persistence is

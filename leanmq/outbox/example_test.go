@@ -10,7 +10,7 @@ import (
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
 
-// The order and the message about it: both, or none of them.
+// The order and the messages about it: all of them, or none.
 func Example() {
 	ctx := context.Background()
 	db, err := sql.Open("pgx", "postgres://localhost/shop") // import _ "github.com/jackc/pgx/v5/stdlib"
@@ -32,6 +32,9 @@ func Example() {
 			return err
 		}
 		if _, err := box.Send(ctx, tx, "emails", []byte(customer), leanmq.Delay(time.Minute)); err != nil {
+			return err
+		}
+		if _, err := box.Publish(ctx, tx, "shop:events", []byte(customer), leanmq.Type("order.placed")); err != nil {
 			return err
 		}
 		if err := tx.Commit(); err != nil {

@@ -69,7 +69,7 @@ func (t table) schema() []string {
 		t.sql(`CREATE TABLE IF NOT EXISTS {table} (
 	seq         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	id          text NOT NULL,        -- what the send is known by; the message's id, unless its sender chose one
-	queue       text NOT NULL,
+	queue       text NOT NULL,        -- or a topic, with "topic: " before its name
 	lane        bytea,                -- the message's ordering key
 	payload     bytea NOT NULL,
 	options     bytea NOT NULL,       -- the rest of the message

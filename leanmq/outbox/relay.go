@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/store"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -39,8 +41,8 @@ type relay struct {
 	handle   func(name string) *leanmq.Queue
 	err      error // of an option
 
-	queues          map[string]*leanmq.Queue
-	full            map[string]time.Time // queues that were full, and when to try them again
+	queues          map[string]destination // also topics
+	full            map[string]time.Time   // queues that were full, and when to try them again
 	postgres, redis outage
 	worked          bool // PostgreSQL did what it was told, once
 }
@@ -59,7 +61,7 @@ func (b *Box) Relay(ctx context.Context, db *sql.DB, mq *leanmq.Client, opts ...
 		box: b, db: db, mq: mq,
 		poll: 500 * time.Millisecond, size: 500, remember: time.Hour,
 		handle:   func(name string) *leanmq.Queue { return mq.Queue(name) },
-		queues:   map[string]*leanmq.Queue{},
+		queues:   map[string]destination{},
 		full:     map[string]time.Time{},
 		postgres: outage{mq: mq, what: "postgres"},
 		redis:    outage{mq: mq, what: "redis"},
@@ -119,12 +121,23 @@ func (r *relay) wait(ctx context.Context, kicked <-chan struct{}, busy bool) {
 	}
 }
 
-// queue returns the handle of a queue.
-func (r *relay) queue(name string) *leanmq.Queue {
-	q, ok := r.queues[name]
-	if !ok {
-		q = r.handle(name)
-		r.queues[name] = q
+// destination is a queue or a topic.
+type destination interface {
+	SendStored(ctx context.Context, ms []store.Stored) (errs []error)
+	ForgetStored(ctx context.Context, names []string, d time.Duration) error
+}
+
+// queue returns the handle of a queue, or a topic; nil when there is none.
+func (r *relay) queue(name string) destination {
+	to, ok := r.queues[name]
+	if ok {
+		return to
 	}
-	return q
+	if topic, ok := strings.CutPrefix(name, ofTopic); ok {
+		to = r.mq.Topic(topic)
+	} else if q := r.handle(name); q != nil {
+		to = q
+	}
+	r.queues[name] = to
+	return to
 }

@@ -43,7 +43,8 @@ func Remember(d time.Duration) RelayOption {
 
 // Queues sets the handle through which the messages of a queue are sent, once for each
 // name: for leanmq.MaxLen, or to give queues other names. It must be safe for
-// concurrent use. Default: Client.Queue without options.
+// concurrent use. Default: Client.Queue without options. Topics are always those of
+// Client.Topic.
 func Queues(handle func(name string) *leanmq.Queue) RelayOption {
 	return func(r *relay) {
 		if handle == nil {

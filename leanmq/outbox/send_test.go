@@ -199,6 +199,9 @@ func TestBadInput(t *testing.T) {
 	if _, err := box.Send(ctx, db, "q", nil); !errors.Is(err, outbox.ErrNoTable) || !errors.As(err, &where) {
 		t.Errorf("without a table: %v", err)
 	}
+	if _, err := box.Publish(ctx, db, "q", nil, leanmq.Delay(1)); !errors.Is(err, leanmq.ErrInvalid) || !errors.As(err, &where) || where.Op != "publish" {
+		t.Errorf("what is not for topics: %v", err)
+	}
 	if err := box.Create(ctx, db); err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +210,12 @@ func TestBadInput(t *testing.T) {
 		"payload":    func() (string, error) { return box.Send(ctx, db, "q", make([]byte, leanmq.MaxPayload+1)) },
 		"Delay":      func() (string, error) { return box.Send(ctx, db, "q", nil, leanmq.Delay(-1)) },
 		"ID":         func() (string, error) { return box.Send(ctx, db, "q", nil, leanmq.ID("")) },
+		"topic name": func() (string, error) { return box.Publish(ctx, db, "a{b", nil) },
+		"Unique":     func() (string, error) { return box.Publish(ctx, db, "q", nil, leanmq.Unique("u")) },
+		"Priority":   func() (string, error) { return box.Publish(ctx, db, "q", nil, leanmq.Priority(leanmq.High)) },
+		"UniqueFor":  func() (string, error) { return box.Publish(ctx, db, "q", nil, leanmq.UniqueFor("u", time.Hour)) },
+		"Type":       func() (string, error) { return box.Publish(ctx, db, "q", nil, leanmq.Type("order.*")) },
+		"Replicas":   func() (string, error) { return box.Send(ctx, db, "q", nil, leanmq.Replicas(1, time.Second)) },
 	} {
 		var bad *leanmq.InvalidError
 		if _, err := send(); !errors.As(err, &bad) || bad.Field != want || !errors.Is(err, leanmq.ErrInvalid) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -21,7 +22,8 @@ type DB interface {
 type Stuck struct {
 	Row     string // names the row; see Retry
 	ID      string // the message's
-	Queue   string
+	Queue   string // it is for
+	Topic   string // it is for, instead of a queue
 	Payload []byte
 	// Header, Target and OrderingKey are those of the message, as far as they can be
 	// read.
@@ -75,6 +77,9 @@ func (b *Box) stuckPage(ctx context.Context, db DB, last *int64) (page []*Stuck,
 			return nil, b.wrap("list stuck rows of", "", err)
 		}
 		s.ID, s.OrderingKey = s.Row, string(lane)
+		if topic, ok := strings.CutPrefix(s.Queue, ofTopic); ok {
+			s.Queue, s.Topic = "", topic
+		}
 		if m, err := store.UnpackStored(options, nil); err == nil {
 			e := &m.Envelope
 			if e.ID != "" {
