@@ -80,6 +80,21 @@ func (t *Tx) Send(m *TxSend) {
 		t.holds("zset", m.Queue.Delayed)
 		t.holds("hash", m.Queue.Bodies)
 		t.holdsRest(m.Queue)
+		t.holdsOwn(m)
+	}
+}
+
+// holdsOwn notes the keys that only this message has to do with.
+func (t *Tx) holdsOwn(m *TxSend) {
+	q := m.Queue
+	if m.Terms.Window > 0 {
+		t.types = append(t.types, txType{q.dedupeWithin(m.Terms.Scope, m.Envelope.ID), "string"})
+	}
+	if m.Terms.Unique > 0 {
+		t.types = append(t.types, txType{q.UniqueFor(m.Terms.For), "string"})
+	}
+	if m.Envelope.OrderKey != "" {
+		t.types = append(t.types, txType{q.Lane(m.Envelope.OrderKey), "list"})
 	}
 }
 
@@ -108,6 +123,12 @@ func (t *Tx) Owned(q *Queue, consumer, entry string, needed bool, of any) {
 // Settle adds a settlement, without its replies, of messages that are Owned.
 func (t *Tx) Settle(ctx context.Context, q *Queue, consumer string, st *Settlement) {
 	t.settle = q.settleCmds(ctx, t.settle, consumer, st)
+	t.holds("hash", q.Workers)
+	for i := range st.Finished {
+		if key := st.Finished[i].OrderKey; key != "" {
+			t.types = append(t.types, txType{q.Lane(key), "list"})
+		}
+	}
 	if len(st.Retries) > 0 {
 		t.holds("zset", q.Delayed)
 		t.holds("hash", q.Bodies)
