@@ -181,7 +181,9 @@ func (c *cluster) follow(ctx context.Context, done errands, of int) error {
 				cmd.SetErr(nil)
 			}
 		}
-		if err := c.run(ctx, left); err != nil {
+		if err := c.run(ctx, left); err != nil && left.count() < of {
+			return partly(err)
+		} else if err != nil {
 			return err
 		}
 		done = left
@@ -254,19 +256,31 @@ func (c *cluster) run(ctx context.Context, es errands) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var firstErr error
+	some := false
 	for n, es := range byNode {
 		wg.Go(func() {
-			if err := c.runAt(ctx, n, es); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				if firstErr == nil || errors.Is(err, ErrUnknown) {
-					firstErr = err
-				}
+			err := c.runAt(ctx, n, es)
+			mu.Lock()
+			defer mu.Unlock()
+			some = some || err == nil
+			if err != nil && (firstErr == nil || errors.Is(err, ErrUnknown)) {
+				firstErr = err
 			}
 		})
 	}
 	wg.Wait()
+	if some {
+		return partly(firstErr)
+	}
 	return firstErr
+}
+
+// partly is the error of a call of which something was executed.
+func partly(err error) error {
+	if err == nil || errors.Is(err, ErrUnknown) {
+		return err
+	}
+	return &unknownError{err}
 }
 
 func (c *cluster) runAt(ctx context.Context, n *node, es errands) error {

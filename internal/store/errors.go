@@ -43,8 +43,8 @@ func classify(err error) error {
 	var op *net.OpError
 	var network net.Error
 	switch {
-	case errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed):
-		return err
+	case errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed), errors.Is(err, ErrUnavailable):
+		return err // said already
 	case errors.As(err, &op) && op.Op == "dial",
 		errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err) // it was not sent
