@@ -310,7 +310,7 @@ func (t *Tx) guard() string {
 			return guard(p.key)
 		}
 	}
-	return guard(t.places[0].key)
+	return t.places[0].key
 }
 
 var boxedAdd any = txAdd // once: most records are one
