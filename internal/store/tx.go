@@ -120,8 +120,14 @@ func (t *Tx) Owned(q *Queue, consumer, entry string, needed bool, of any) {
 	})
 }
 
-// Settle adds a settlement, without its replies, of messages that are Owned.
+// Settle adds a settlement, without its replies, of messages that are Owned. What is
+// sent in their place, with their unique keys, was added before.
 func (t *Tx) Settle(ctx context.Context, q *Queue, consumer string, st *Settlement) {
+	for i := range st.Finished {
+		if f := &st.Finished[i]; t.freed(q, f) {
+			f.UniqueKey = "" // it is the next one's now, which may have the same id
+		}
+	}
 	t.settle = q.settleCmds(ctx, t.settle, consumer, st)
 	t.holds("hash", q.Workers)
 	for i := range st.Finished {
@@ -137,6 +143,13 @@ func (t *Tx) Settle(ctx context.Context, q *Queue, consumer string, st *Settleme
 		t.holds("stream", q.QueueKeys.Dead)
 		t.holdsRest(q)
 	}
+}
+
+// freed reports whether a message's unique key is freed by a send (tx_free.lua).
+func (t *Tx) freed(q *Queue, f *Finished) bool {
+	return f.UniqueKey != "" && slices.ContainsFunc(t.sends, func(m *TxSend) bool {
+		return m.After == f.MessageID && m.Envelope.UniqueKey == f.UniqueKey && m.Queue.Unique == q.Unique
+	})
 }
 
 // Requeue adds the sending of a dead letter, which has to be there.
