@@ -3,6 +3,7 @@ package leanmq_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,25 +23,33 @@ func TestTxRefusesWhatCannotBeInIt(t *testing.T) {
 		_, mine := received(t, q, 1)
 		_, theirs := received(t, other.Queue("theirs"), 1)
 		before := contents(t, raw)
+		large := make([]byte, leanmq.MaxPayload-100)
+		text := string(large)
 		for name, tt := range map[string]struct {
 			field, says string
 			add         func(tx *leanmq.Tx)
 		}{
-			"nothing":            {"Tx", "empty", func(*leanmq.Tx) {}},
-			"no queue":           {"queue", "nil", func(tx *leanmq.Tx) { tx.Send(nil, nil) }},
-			"another's queue":    {"queue", "another client", func(tx *leanmq.Tx) { tx.Send(other.Queue("q"), nil) }},
-			"name of a queue":    {"queue name", "{", func(tx *leanmq.Tx) { tx.Send(mq.Queue("{"), nil) }},
-			"option":             {"TTL", "1ms", func(tx *leanmq.Tx) { tx.Send(q, nil, leanmq.TTL(-1)) }},
-			"payload":            {"payload", "bytes", func(tx *leanmq.Tx) { tx.Send(mq.Queue("q", leanmq.MaxPayloadBytes(1)), []byte("xx")) }},
-			"many with one id":   {"ID", "one message", func(tx *leanmq.Tx) { tx.SendMany(q, [][]byte{nil, nil}, leanmq.ID("x")) }},
-			"new without id":     {"MustBeNew", "ID", func(tx *leanmq.Tx) { tx.Send(q, nil).MustBeNew() }},
-			"no message":         {"message", "nil", func(tx *leanmq.Tx) { _ = tx.Done(nil) }},
-			"a message of none":  {"message", "not being handled", func(tx *leanmq.Tx) { _ = tx.Done(&leanmq.Message{}) }},
-			"another's message":  {"message", "another client", func(tx *leanmq.Tx) { _ = tx.Done(theirs[0].Message) }},
-			"settled twice":      {"message", "twice", func(tx *leanmq.Tx) { _, _ = tx.Done(mine[0].Message), tx.Retry(mine[0].Message, nil) }},
-			"letter":             {"letter", "17", func(tx *leanmq.Tx) { _ = tx.Requeue(q, "x") }},
-			"letter twice":       {"letter", "twice", func(tx *leanmq.Tx) { _, _ = tx.Requeue(q, "1-1"), tx.Requeue(q, "1-1") }},
-			"too many":           {"Tx", "1000", func(tx *leanmq.Tx) { tx.SendMany(q, make([][]byte, 1001)) }},
+			"nothing":           {"Tx", "empty", func(*leanmq.Tx) {}},
+			"no queue":          {"queue", "nil", func(tx *leanmq.Tx) { tx.Send(nil, nil) }},
+			"another's queue":   {"queue", "another client", func(tx *leanmq.Tx) { tx.Send(other.Queue("q"), nil) }},
+			"name of a queue":   {"queue name", "{", func(tx *leanmq.Tx) { tx.Send(mq.Queue("{"), nil) }},
+			"option":            {"TTL", "1ms", func(tx *leanmq.Tx) { tx.Send(q, nil, leanmq.TTL(-1)) }},
+			"payload":           {"payload", "bytes", func(tx *leanmq.Tx) { tx.Send(mq.Queue("q", leanmq.MaxPayloadBytes(1)), []byte("xx")) }},
+			"many with one id":  {"ID", "one message", func(tx *leanmq.Tx) { tx.SendMany(q, [][]byte{nil, nil}, leanmq.ID("x")) }},
+			"new without id":    {"MustBeNew", "ID", func(tx *leanmq.Tx) { tx.Send(q, nil).MustBeNew() }},
+			"no message":        {"message", "nil", func(tx *leanmq.Tx) { _ = tx.Done(nil) }},
+			"a message of none": {"message", "not being handled", func(tx *leanmq.Tx) { _ = tx.Done(&leanmq.Message{}) }},
+			"another's message": {"message", "another client", func(tx *leanmq.Tx) { _ = tx.Done(theirs[0].Message) }},
+			"settled twice":     {"message", "twice", func(tx *leanmq.Tx) { _, _ = tx.Done(mine[0].Message), tx.Retry(mine[0].Message, nil) }},
+			"letter":            {"letter", "17", func(tx *leanmq.Tx) { _ = tx.Requeue(q, "x") }},
+			"letter twice":      {"letter", "twice", func(tx *leanmq.Tx) { _, _ = tx.Requeue(q, "1-1"), tx.Requeue(q, "1-1") }},
+			"too many":          {"Tx", "1000", func(tx *leanmq.Tx) { tx.SendMany(q, make([][]byte, 1001)) }},
+			"too large":         {"Tx", "bytes", func(tx *leanmq.Tx) { tx.SendMany(q, slices.Repeat([][]byte{large}, 40)) }},
+			"large commands": {"Tx", "bytes", func(tx *leanmq.Tx) {
+				for range 40 {
+					tx.Do("SET", "k", text)
+				}
+			}},
 			"no command":         {"Do", "no command", func(tx *leanmq.Tx) { tx.Do() }},
 			"blocking":           {"Do", `"BLPOP"`, func(tx *leanmq.Tx) { tx.Do("blpop", "k", 0) }},
 			"MULTI":              {"Do", `"MULTI"`, func(tx *leanmq.Tx) { tx.Do("MULTI") }},
