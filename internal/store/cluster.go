@@ -171,7 +171,7 @@ func (c *cluster) follow(ctx context.Context, done errands, of int) error {
 			}
 			if !sleep(ctx, backoff(try)) {
 				if left.count() == of {
-					return context.Cause(ctx)
+					return notInTime(ctx)
 				}
 				return &unknownError{context.Cause(ctx)}
 			}
@@ -198,6 +198,7 @@ type errand struct {
 	ask  bool // each has to be asked for
 	wait Wait
 	made *copies // of all that waits
+	got  copies  // what the server said last
 }
 
 type errands []*errand
@@ -298,10 +299,8 @@ func (c *cluster) runAt(ctx context.Context, n *node, es errands) error {
 		}
 	}
 	if e := es[0]; e.made != nil { // it is the only one
-		made, err := n.waits.doWait(ctx, cmds, e.wait)
-		if err == nil {
-			*e.made = e.made.and(made)
-		}
+		var err error
+		e.got, err = n.waits.doWait(ctx, cmds, e.wait)
 		return err
 	}
 	if len(cmds) == 1 {
@@ -320,6 +319,9 @@ func (c *cluster) left(ctx context.Context, done errands) (left errands, wait bo
 				next.cmds = append(next.cmds, cmd)
 				wait = wait || redis.IsTryAgainError(err)
 			}
+		}
+		if e.made != nil && len(next.cmds) < len(e.cmds) { // else nothing was written there
+			*e.made = e.made.and(e.got)
 		}
 		if len(next.cmds) > 0 {
 			left = append(left, next)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -94,8 +93,8 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 		}
 		return nil
 	case <-ctx.Done():
-		if p.drop(c) { // those in front of it get no answer
-			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		if p.drop(c) {
+			return notInTime(ctx)
 		}
 		return &unknownError{context.Cause(ctx)} // c is left to the flush
 	}
