@@ -21,9 +21,14 @@ var (
 	ErrCommand = store.ErrCommand
 )
 
-// maxTx is how many parts a transaction may have: nobody else is served while it is
-// committed.
-const maxTx = 1000
+const (
+	// maxTx is how many parts a transaction may have: nobody else is served while it
+	// is committed.
+	maxTx = 1000
+	// maxTxBytes bounds what is in them: all of it is one command, and Redis hangs up on
+	// a client that sends one of 1 GB.
+	maxTxBytes = 256 << 20
+)
 
 // Tx collects what is to happen together: messages to send and to publish, messages to
 // settle, dead letters to requeue, and commands of the caller's own. See [Client.Tx].
@@ -37,6 +42,7 @@ type Tx struct {
 	settles  []txSettle
 	letters  []txLetter
 	commands []txCommand
+	bytes    int   // of payloads and commands
 	err      error // of the first call that could not be noted
 	state    txState
 }
@@ -80,7 +86,8 @@ const (
 // happened, all of it. A transaction that settles a message, or has a send that
 // MustBeNew, is safe to repeat.
 //
-// Nobody else is served while the script runs. A transaction has at most 1000 parts.
+// Nobody else is served while the script runs. A transaction has at most 1000 parts, and
+// 256 MiB of payloads and commands.
 func (c *Client) Tx(ctx context.Context, f func(tx *Tx) error) error {
 	tx := &Tx{c: c}
 	err := tx.collect(f)
@@ -125,6 +132,14 @@ func (tx *Tx) more() error {
 		return ErrTxOver
 	case tx.parts() >= maxTx:
 		return invalid("Tx", "has more than %d parts", maxTx)
+	}
+	return nil
+}
+
+// carry returns an error unless so many more bytes fit into the transaction.
+func (tx *Tx) carry(n int) error {
+	if tx.bytes += n; tx.bytes > maxTxBytes {
+		return invalid("Tx", "has more than %d bytes of payloads and commands", maxTxBytes)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package leanmq_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ func TestTxRefusesWhatCannotBeInIt(t *testing.T) {
 		_, mine := received(t, q, 1)
 		_, theirs := received(t, other.Queue("theirs"), 1)
 		before := contents(t, raw)
+		large := make([]byte, leanmq.MaxPayload-100)
+		text := string(large)
 		for name, tt := range map[string]struct {
 			field, says string
 			add         func(tx *leanmq.Tx)
@@ -50,6 +53,12 @@ func TestTxRefusesWhatCannotBeInIt(t *testing.T) {
 			"letter":             {"letter", "17", func(tx *leanmq.Tx) { _ = tx.Requeue(q, "x") }},
 			"letter twice":       {"letter", "twice", func(tx *leanmq.Tx) { _, _ = tx.Requeue(q, "1-1"), tx.Requeue(q, "1-1") }},
 			"too many":           {"Tx", "1000", func(tx *leanmq.Tx) { tx.SendMany(q, make([][]byte, 1001)) }},
+			"too large":          {"Tx", "bytes", func(tx *leanmq.Tx) { tx.SendMany(q, slices.Repeat([][]byte{large}, 40)) }},
+			"large commands": {"Tx", "bytes", func(tx *leanmq.Tx) {
+				for range 40 {
+					tx.Do("SET", "k", text)
+				}
+			}},
 			"no command":         {"Do", "no command", func(tx *leanmq.Tx) { tx.Do() }},
 			"blocking":           {"Do", `"BLPOP"`, func(tx *leanmq.Tx) { tx.Do("blpop", "k", 0) }},
 			"MULTI":              {"Do", `"MULTI"`, func(tx *leanmq.Tx) { tx.Do("MULTI") }},

@@ -74,4 +74,15 @@ func TestTxOnACluster(t *testing.T) {
 	if i := info(t, invoices); i.Ready != 2 || i.Scheduled != 1 {
 		t.Errorf("invoices: %+v", i)
 	}
+
+	// Keys of the caller's own may have braces where they mean nothing.
+	for _, key := range []string{"a}b", "{}x}y", "x}{a}b"} {
+		if err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
+			tx.Do("INCR", key)
+			tx.Do("INCR", key)
+			return nil
+		}); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
 }

@@ -297,3 +297,26 @@ func TestFailedTxLeavesNothing(t *testing.T) {
 }
 
 var errFunction = errors.New("no")
+
+// A message that goes on under its own id keeps its unique key: the end of the old one
+// does not free what is the new one's.
+func TestTxPassesAUniqueKeyOnUnderOneID(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("steps")
+		opts := []leanmq.SendOption{leanmq.ID("job"), leanmq.Dedupe(0), leanmq.Unique("u")}
+		send(t, q, "step 1", opts...)
+		for _, next := range []string{"step 2", "step 3"} {
+			_, ms := received(t, q, 1)
+			if err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
+				tx.Send(q, []byte(next), opts...).MustBeNew()
+				return tx.Done(ms[0].Message)
+			}); err != nil {
+				t.Fatalf("%s: %v", next, err)
+			}
+			if _, err := q.Send(t.Context(), []byte("beside it"), opts...); !errors.Is(err, leanmq.ErrDuplicate) {
+				t.Errorf("beside %s: %v", next, err)
+			}
+		}
+	})
+}

@@ -41,17 +41,20 @@ func (tx *Tx) Do(args ...any) *redis.Cmd {
 	if err := tx.more(); err != nil {
 		return refuse(err)
 	}
-	texts := make([]string, len(args))
+	texts, size := make([]string, len(args)), 0
 	for i, a := range args {
 		text, ok := argument(a)
 		if !ok {
 			return refuse(invalid("Do", "%.40q has argument %d of type %T: want a string, []byte, number or bool", fmt.Sprint(args[0]), i, a))
 		}
-		texts[i] = text
+		texts[i], size = text, size+len(text)
 	}
 	command, err := tx.c.s.NewCommand(texts)
 	if err != nil {
 		return refuse(invalid("Do", "%s", err.Error()))
+	}
+	if err := tx.carry(size); err != nil {
+		return refuse(err)
 	}
 	out.SetErr(wrap("transaction", "", "", ErrTxOver))
 	tx.commands = append(tx.commands, txCommand{command, out})

@@ -74,6 +74,9 @@ func (tx *Tx) send(q *Queue, payload []byte, c *sendConfig, err error) *TxSend {
 	if err == nil {
 		err = q.sendable(payload)
 	}
+	if err == nil {
+		err = tx.carry(len(payload))
+	}
 	if err != nil {
 		s.err = tx.fail(nameOf(q), c.id, err)
 		return s

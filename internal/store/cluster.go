@@ -171,7 +171,7 @@ func (c *cluster) follow(ctx context.Context, done errands, of int) error {
 			}
 			if !sleep(ctx, backoff(try)) {
 				if left.count() == of {
-					return context.Cause(ctx)
+					return notInTime(ctx)
 				}
 				return &unknownError{context.Cause(ctx)}
 			}
@@ -181,7 +181,9 @@ func (c *cluster) follow(ctx context.Context, done errands, of int) error {
 				cmd.SetErr(nil)
 			}
 		}
-		if err := c.run(ctx, left); err != nil {
+		if err := c.run(ctx, left); err != nil && left.count() < of {
+			return partly(err)
+		} else if err != nil {
 			return err
 		}
 		done = left
@@ -196,6 +198,7 @@ type errand struct {
 	ask  bool // each has to be asked for
 	wait Wait
 	made *copies // of all that waits
+	got  copies  // what the server said last
 }
 
 type errands []*errand
@@ -254,19 +257,31 @@ func (c *cluster) run(ctx context.Context, es errands) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var firstErr error
+	some := false
 	for n, es := range byNode {
 		wg.Go(func() {
-			if err := c.runAt(ctx, n, es); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				if firstErr == nil || errors.Is(err, ErrUnknown) {
-					firstErr = err
-				}
+			err := c.runAt(ctx, n, es)
+			mu.Lock()
+			defer mu.Unlock()
+			some = some || err == nil
+			if err != nil && (firstErr == nil || errors.Is(err, ErrUnknown)) {
+				firstErr = err
 			}
 		})
 	}
 	wg.Wait()
+	if some {
+		return partly(firstErr)
+	}
 	return firstErr
+}
+
+// partly is the error of a call of which something was executed.
+func partly(err error) error {
+	if err == nil || errors.Is(err, ErrUnknown) {
+		return err
+	}
+	return &unknownError{err}
 }
 
 func (c *cluster) runAt(ctx context.Context, n *node, es errands) error {
@@ -284,10 +299,8 @@ func (c *cluster) runAt(ctx context.Context, n *node, es errands) error {
 		}
 	}
 	if e := es[0]; e.made != nil { // it is the only one
-		made, err := n.waits.doWait(ctx, cmds, e.wait)
-		if err == nil {
-			*e.made = e.made.and(made)
-		}
+		var err error
+		e.got, err = n.waits.doWait(ctx, cmds, e.wait)
 		return err
 	}
 	if len(cmds) == 1 {
@@ -306,6 +319,9 @@ func (c *cluster) left(ctx context.Context, done errands) (left errands, wait bo
 				next.cmds = append(next.cmds, cmd)
 				wait = wait || redis.IsTryAgainError(err)
 			}
+		}
+		if e.made != nil && len(next.cmds) < len(e.cmds) { // else nothing was written there
+			*e.made = e.made.and(e.got)
 		}
 		if len(next.cmds) > 0 {
 			left = append(left, next)

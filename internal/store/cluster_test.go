@@ -161,3 +161,21 @@ func TestBadURLsOfSeveralServers(t *testing.T) {
 		}
 	}
 }
+
+// A send that came to a server which is no master any more is written at the new one,
+// and counts the replicas of that: what the old one says of its own means nothing.
+func TestReplicasAreThoseOfTheNewMaster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.Cluster(t)
+	q := queue(t, open(t, cluster.URL()), "jobs")
+	wait := store.SendTerms{Wait: store.Wait{Replicas: 1, Timeout: 20 * time.Second}}
+	check := func(when string) {
+		t.Helper()
+		if r := q.SendIf(t.Context(), []store.Envelope{{}}, wait)[0]; r.Err != nil || r.ID == "" {
+			t.Errorf("%s: %+v", when, r)
+		}
+	}
+	check("before")
+	cluster.Failover(q.Base)
+	check("after")
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,12 @@ type unknownError struct{ err error }
 func (e *unknownError) Error() string   { return fmt.Sprintf("%v: %v", ErrUnknown, e.err) }
 func (e *unknownError) Unwrap() []error { return []error{ErrUnknown, e.err} }
 
+// notInTime is the error of what could not be sent before ctx ended: those in front of
+// it had no answer, or its slot was on the way.
+func notInTime(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+}
+
 // classify turns an error of go-redis into one of this package's, keeping the
 // original in its chain.
 func classify(err error) error {
@@ -43,8 +50,8 @@ func classify(err error) error {
 	var op *net.OpError
 	var network net.Error
 	switch {
-	case errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed):
-		return err
+	case errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed), errors.Is(err, ErrUnavailable):
+		return err // said already
 	case errors.As(err, &op) && op.Op == "dial",
 		errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err) // it was not sent

@@ -29,6 +29,7 @@ func TestClassify(t *testing.T) {
 		{fmt.Errorf("pool: %w", dial), []error{ErrUnavailable}},
 		{redis.ErrPoolTimeout, []error{ErrUnavailable}},
 		{redis.ErrPoolExhausted, []error{ErrUnavailable}},
+		{fmt.Errorf("%w: %w", ErrUnavailable, context.DeadlineExceeded), []error{ErrUnavailable}},
 		// Sent, perhaps: not known what became of it.
 		{io.EOF, []error{ErrUnavailable, ErrUnknown}},
 		{io.ErrUnexpectedEOF, []error{ErrUnavailable, ErrUnknown}},

@@ -101,3 +101,31 @@ func TestTheNumberOfPartitionsIsFixed(t *testing.T) {
 		}
 	})
 }
+
+// A replica that takes over may not have the latest change. The next one must not look
+// like that to those who know it: they would go on with members who are not.
+func TestMembersAfterAFailover(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		p, c := openPartitions(t, url), redistest.Client(t, url)
+		before := beat(t, p, "a", 4, "")
+		beat(t, p, "b", 4, "")
+		a := beat(t, p, "a", 4, before.Version)
+		if !slices.Equal(a.Members, []string{"a", "b"}) {
+			t.Fatalf("%+v", a)
+		}
+		// What the replica has: b, which came last, died with the old master.
+		c.HSet(t.Context(), p.Record, "version", before.Version)
+		c.ZRem(t.Context(), p.PartitionKeys.Members, "b")
+
+		beat(t, p, "c", 4, "")
+		if a = beat(t, p, "a", 4, a.Version); !slices.Equal(a.Members, []string{"a", "c"}) {
+			t.Errorf("a believes in other members: %+v", a)
+		}
+		if err := p.Leave(t.Context(), "c"); err != nil {
+			t.Fatal(err)
+		}
+		if a = beat(t, p, "a", 4, a.Version); !slices.Equal(a.Members, []string{"a"}) {
+			t.Errorf("after c has left: %+v", a)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -49,7 +50,7 @@ func (p *pipe) newCall() *call {
 
 // do runs cmd in the next batch and returns when its reply is there or ctx
 // ends. The reply itself, and its error, are in the command, which must not be
-// touched any more when do returns ctx's error: it may be under way.
+// touched any more when do returns an error: it may be under way, if that is ErrUnknown.
 func (p *pipe) do(ctx context.Context, cmd redis.Cmder) error {
 	c := p.newCall()
 	c.one[0] = cmd
@@ -92,8 +93,25 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 		}
 		return nil
 	case <-ctx.Done():
+		if p.drop(c) {
+			return notInTime(ctx)
+		}
 		return &unknownError{context.Cause(ctx)} // c is left to the flush
 	}
+}
+
+// drop takes a call out of the line whose caller does not wait any more, unless it is
+// under way. While the server does not answer, those who give up and come again would
+// make the line grow without end, and all of it would be sent in the end.
+func (p *pipe) drop(c *call) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, c)
+	if i < 0 {
+		return false
+	}
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+	return true
 }
 
 // flush sends batches until nothing waits.

@@ -80,6 +80,21 @@ func (t *Tx) Send(m *TxSend) {
 		t.holds("zset", m.Queue.Delayed)
 		t.holds("hash", m.Queue.Bodies)
 		t.holdsRest(m.Queue)
+		t.holdsOwn(m)
+	}
+}
+
+// holdsOwn notes the keys that only this message has to do with.
+func (t *Tx) holdsOwn(m *TxSend) {
+	q := m.Queue
+	if m.Terms.Window > 0 {
+		t.types = append(t.types, txType{q.dedupeWithin(m.Terms.Scope, m.Envelope.ID), "string"})
+	}
+	if m.Terms.Unique > 0 {
+		t.types = append(t.types, txType{q.UniqueFor(m.Terms.For), "string"})
+	}
+	if m.Envelope.OrderKey != "" {
+		t.types = append(t.types, txType{q.Lane(m.Envelope.OrderKey), "list"})
 	}
 }
 
@@ -105,9 +120,21 @@ func (t *Tx) Owned(q *Queue, consumer, entry string, needed bool, of any) {
 	})
 }
 
-// Settle adds a settlement, without its replies, of messages that are Owned.
+// Settle adds a settlement, without its replies, of messages that are Owned. What is
+// sent in their place, with their unique keys, was added before.
 func (t *Tx) Settle(ctx context.Context, q *Queue, consumer string, st *Settlement) {
+	for i := range st.Finished {
+		if f := &st.Finished[i]; t.freed(q, f) {
+			f.UniqueKey = "" // it is the next one's now, which may have the same id
+		}
+	}
 	t.settle = q.settleCmds(ctx, t.settle, consumer, st)
+	t.holds("hash", q.Workers)
+	for i := range st.Finished {
+		if key := st.Finished[i].OrderKey; key != "" {
+			t.types = append(t.types, txType{q.Lane(key), "list"})
+		}
+	}
 	if len(st.Retries) > 0 {
 		t.holds("zset", q.Delayed)
 		t.holds("hash", q.Bodies)
@@ -116,6 +143,13 @@ func (t *Tx) Settle(ctx context.Context, q *Queue, consumer string, st *Settleme
 		t.holds("stream", q.QueueKeys.Dead)
 		t.holdsRest(q)
 	}
+}
+
+// freed reports whether a message's unique key is freed by a send (tx_free.lua).
+func (t *Tx) freed(q *Queue, f *Finished) bool {
+	return f.UniqueKey != "" && slices.ContainsFunc(t.sends, func(m *TxSend) bool {
+		return m.After == f.MessageID && m.Envelope.UniqueKey == f.UniqueKey && m.Queue.Unique == q.Unique
+	})
 }
 
 // Requeue adds the sending of a dead letter, which has to be there.
@@ -293,7 +327,7 @@ func (t *Tx) guard() string {
 			return guard(p.key)
 		}
 	}
-	return guard(t.places[0].key)
+	return t.places[0].key
 }
 
 var boxedAdd any = txAdd // once: most records are one

@@ -16,12 +16,7 @@ local came = redis.call('ZADD', KEYS[2], int(now + ARGV[3]), ARGV[1])
 local went = redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(now))
 -- With the last one: then nobody is left to throw it out.
 redis.call('PEXPIREAT', KEYS[2], int(tonumber(redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')[2])))
-if came + went > 0 then
-  -- Not from 0: after a loss of the data no version is to be one that was.
-  redis.call('HSETNX', KEYS[1], 'version', int(now))
-  redis.call('HINCRBY', KEYS[1], 'version', 1)
-  redis.call('PUBLISH', KEYS[2], 'changed')
-end
+if came + went > 0 then members_change(KEYS[1], KEYS[2]) end
 local version = redis.call('HGET', KEYS[1], 'version') or '0'
 local result = {n, version}
 if version ~= ARGV[4] then

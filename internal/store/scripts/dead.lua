@@ -9,9 +9,12 @@ local expired = 0
 settle_always(KEYS[2])
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
 local result = {epoch or ''}
+-- What stands in a topic stays there: only the pending list tells whether it was
+-- settled before and the reply was lost.
+local sure = ARGV[1] == 'leanmq' and epoch
 for i = 3, #ARGV, 5 do
   local id = ARGV[i]
-  local fields = (epoch == ARGV[i + 4] or owned(KEYS[1], ARGV[1], ARGV[2], id)) and read(KEYS[1], id)
+  local fields = (sure == ARGV[i + 4] or owned(KEYS[1], ARGV[1], ARGV[2], id)) and read(KEYS[1], id)
   if fields then
     if ARGV[i + 1] == 'expired' then expired = expired + 1 end
     local failed = tonumber(ARGV[i + 2]) > (tonumber(get(fields, 'a') or '') or 0)

@@ -5,6 +5,5 @@
 -- Returns 1, or 0 when it was none.
 settle_always(KEYS[1])
 if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
-redis.call('HINCRBY', KEYS[1], 'version', 1)
-redis.call('PUBLISH', KEYS[2], 'changed')
+members_change(KEYS[1], KEYS[2])
 return redis.call('ZREM', KEYS[2], ARGV[1])

@@ -336,6 +336,16 @@ local function type_filter(patterns)
   end
 end
 
+-- Gives the members of a queue another version. It tells when that was, so that it is
+-- none that there was before: not even after a loss of the data, or of the last changes
+-- by a fail-over.
+local function members_change(record, members)
+  local t = redis.call('TIME')
+  local last = tonumber(redis.call('HGET', record, 'version') or '0')
+  redis.call('HSET', record, 'version', int(math.max(t[1] * 1000000 + t[2], last + 1)))
+  redis.call('PUBLISH', members, 'changed')
+end
+
 -- Redis refuses the first write of a script while its memory is full, but not
 -- those after one that it allows: what takes no more room than it frees, or lets
 -- others do so, must go on all the same. hash is a hash of the queue.

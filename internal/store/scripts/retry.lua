@@ -8,6 +8,9 @@
 settle_always(KEYS[2])
 local epoch = redis.call('HGET', KEYS[2], ARGV[2])
 local result = {epoch or ''}
+-- What stands in a topic stays there: only the pending list tells whether it was
+-- settled before and the reply was lost.
+local sure = ARGV[1] == 'leanmq' and epoch
 local now = now_ms()
 local at = int(now)
 local moved, tokens, due = {}, {}, {} -- due: pairs of due time and token
@@ -42,7 +45,7 @@ end
 
 for i = 5, #ARGV, 5 do
   local id = ARGV[i]
-  local fields = (epoch == ARGV[i + 4] or owned(KEYS[1], ARGV[1], ARGV[2], id)) and read(KEYS[1], id)
+  local fields = (sure == ARGV[i + 4] or owned(KEYS[1], ARGV[1], ARGV[2], id)) and read(KEYS[1], id)
   if fields then
     local token = aside(id, fields, ARGV[i + 2], ARGV[i + 3])
     tokens[#tokens + 1], moved[#moved + 1] = token, id
