@@ -32,8 +32,8 @@
 //
 // Once: an [ID] and a [Unique] key keep a second message out, see there.
 //
-// Transactions: [Client.Tx] sends and settles messages and runs commands of the
-// caller's own, all at once or not at all. What a handler does in one transaction with
+// Transactions: [Client.Tx] sends, publishes and settles messages and runs commands of
+// the caller's own, all at once or not at all. What a handler does in one transaction with
 // the settling of its message happens exactly once.
 //
 // Bounds: [MaxLen] refuses sends; [Limits] hold for all processes together; a paused
