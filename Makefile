@@ -4,13 +4,20 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME    ?= 30s
 
-.PHONY: help test race lint fuzz bench demo cluster
+# What runs on any store. The others are tested for what a store's server is, not for
+# how many there are.
+SEVERAL := ./leanmq ./leanmq/eventstore ./webhook ./gateway ./cmd/dlqctl
+
+.PHONY: help test several race lint fuzz bench compare demo cluster
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 test: ## all tests, on the embedded store and on redis-server if it is on PATH
 	go test ./...
+
+several: ## the tests of all stores, on a cluster of 6 and on a master with sentinels
+	LEANMQ_STORES=cluster,sentinel go test $(SEVERAL)
 
 race: ## all tests under the race detector
 	go test -race ./...
@@ -31,6 +38,9 @@ fuzz: ## every fuzz target for FUZZTIME (30s, or 20000x for so many inputs)
 
 bench: ## the benchmarks; compare with the Floor ones of the same run
 	go test -run '^$$' -bench . -benchtime 2s ./leanmq ./gateway
+
+compare: ## against the floor and its peers: minutes (bench/README.md)
+	cd bench && go run .
 
 demo: ## the example, on the embedded store
 	go run ./examples/apigateway

@@ -1,7 +1,8 @@
 // Package leanmq is a message queue over Redis Streams.
 //
 // A [Queue] holds messages until a handler has dealt with them. Handlers
-// compete: each message goes to one of them, in whatever process it runs.
+// compete: each message goes to one of them, in whatever process it runs. A
+// [Topic] keeps its messages, and each of its groups gets all of them.
 //
 //	mq, err := leanmq.Open(ctx, "redis://localhost:6379")
 //	emails := mq.Queue("emails")
@@ -12,8 +13,9 @@
 //
 // Loss: a message whose Send returned nil is delivered at least once, or is
 // still queued, scheduled, or in the dead-letter queue. Nothing is trimmed
-// away. How much of that survives a crash of the Redis server itself is decided
-// by the server's persistence: see docs/design.md.
+// away, but for what a topic's [Retention] says. How much of that survives a crash
+// of the Redis server itself is decided by the server's persistence: see
+// docs/design.md.
 //
 // Duplication: a message is handled again when its worker died, or lost its
 // lease, before it was settled; handlers should be idempotent. A Send that
@@ -26,15 +28,24 @@
 // workers and processes, through failures and crashes. [Priority] lets messages
 // overtake others.
 //
-// Partitions: a [PartitionedQueue] is spread over the masters of a Redis Cluster, and
-// processes share its partitions out by themselves. All that is said here holds for
-// each partition; keys are ordered, and unique, in the whole queue.
+// Topics: a message is written once, however many groups there are. To a [Group] it
+// is like one of a queue: retries, dead letters, limits and settings are the group's
+// own, and touch no other one. A group begins with what is retained unless [StartAt]
+// says otherwise, gets the types that its filter matches ([Types]), and can be moved
+// ([Group.Seek]). Retention takes nothing away that a group has not read or has in
+// flight, unless [Retention].DropUnread says so.
+//
+// Partitions: a [PartitionedQueue], or a [PartitionedTopic], is spread over the masters
+// of a Redis Cluster, and processes share its partitions out by themselves. All that is
+// said here holds for each partition; keys are ordered, and unique, in the whole queue
+// as far as they decide on the partition.
 //
 // Once: an [ID] and a [Unique] key keep a second message out, see there.
 //
 // Transactions: [Client.Tx] sends, publishes and settles messages and runs commands of
 // the caller's own, all at once or not at all. What a handler does in one transaction with
-// the settling of its message happens exactly once.
+// the settling of its message happens exactly once. On a cluster all of it has to be
+// in one slot ([ErrCrossSlot]).
 //
 // Bounds: [MaxLen] refuses sends; [Limits] hold for all processes together; a paused
 // queue ([Queue.Pause]) hands out nothing.
@@ -68,6 +79,12 @@
 //
 // Outage: while Redis is away, calls fail with [ErrUnavailable] within their
 // deadline, and consumers keep trying; they resume by themselves.
+//
+// Several servers: all of this holds on a Redis Cluster, and on a master with
+// sentinels ([Open]), for what is replicated. Replication is asynchronous, so a
+// fail-over may lose what came last; a send with [Replicas] waits until replicas
+// have it. While a queue's slot moves to another master the queue stands still, but
+// for plain sends, and nothing is lost.
 //
 // Everything in this package is safe for concurrent use unless it says
 // otherwise.

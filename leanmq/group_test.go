@@ -234,6 +234,54 @@ func TestLatestFilterWins(t *testing.T) {
 	})
 }
 
+// A puller looks at the settings again whenever they change. That is no new start.
+func TestPullerLeavesALaterFilter(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		topic := open(t, url).Topic("events")
+		g := topic.Group("g")
+		publish(t, topic, "1", leanmq.Type("a"))
+		older := newPuller(t, g.Queue(), leanmq.Types("a"))
+		pull(t, older, 1)
+		publish(t, topic, "2", leanmq.Type("b"))
+		newer := newPuller(t, g.Queue(), leanmq.Types("b"))
+		pull(t, newer, 1)
+		publish(t, topic, "3", leanmq.Type("b"))
+		if ms := pull(t, older, 1); string(ms[0].Payload) != "3" {
+			t.Errorf("%s", ms[0].Payload)
+		}
+		if i, err := g.Info(t.Context()); err != nil || !slices.Equal(i.Types, []string{"b"}) || i.Filtered != 0 {
+			t.Errorf("%+v, %v", i, err)
+		}
+	})
+}
+
+func TestPullerOfAGroupGetsWhatWasPublishedAfterAFlush(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		topic := open(t, url).Topic("events")
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		g := topic.Group("g")
+		p := newPuller(t, g.Queue(), leanmq.StartAt(leanmq.FromNow()), leanmq.Types("a.*"))
+		if _, err := p.Receive(ended, 1); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if err := redistest.Client(t, url).FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, topic, "1", leanmq.Type("a.b"))
+		publish(t, topic, "2", leanmq.Type("b"))
+		publish(t, topic, "3", leanmq.Type("a.c"))
+		_, _ = p.Receive(ended, 1) // tells of the loss
+		ms := pull(t, p, 2)
+		if string(ms[0].Payload) != "1" || string(ms[1].Payload) != "3" {
+			t.Errorf("%s, %s", ms[0].Payload, ms[1].Payload)
+		}
+		if i, err := g.Info(t.Context()); err != nil || !slices.Equal(i.Types, []string{"a.*"}) {
+			t.Errorf("%+v, %v", i, err)
+		}
+	})
+}
+
 // Neither what is the group's own (retries, mostly) nor what is new keeps the other out.
 func TestRetriesAndNewMessagesTakeTurns(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {

@@ -111,18 +111,10 @@ func (p *pool) renewed(held []*Message, epoch string, lost []string) (tell []Mes
 	}
 	for _, m := range held {
 		switch {
-		case m.settling || m.tx != txNone || m.next == nil: // its settling tells
-		case !gone[m.entry]:
+		case gone[m.entry]:
+			tell = p.loseLocked(m, "another worker has the message", tell)
+		case !m.settling && m.tx == txNone && m.next != nil: // else its settling tells
 			m.epoch = epoch
-		default:
-			m.lost = true
-			if m.cancel != nil {
-				m.cancel(ErrLeaseLost)
-			}
-			p.log.Warn().Str("id", m.ID).Msg("lease lost: another worker has the message")
-			if p.c.hooks != nil {
-				tell = append(tell, m.info())
-			}
 		}
 	}
 	return tell

@@ -204,11 +204,13 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 		})
 	}
 	killed := map[int]bool{}
-	for range crashes {
+	met := false // a handler
+	for n := 0; n < crashes || !met && n < 20*crashes; n++ {
 		i := rand.IntN(processes)
 		works(workers[i])
 		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
 		workers[i].kill()
+		met = met || workers[i].cutOff(t, ledger)
 		killed[workers[i].cmd.Process.Pid] = true
 		workers[i] = start()
 	}

@@ -79,6 +79,7 @@ type source struct {
 	// it filled its last read.
 	inRead, hot bool
 	held        *holder // where there is no pool
+	newest      string  // entry of a topic that was delivered, guarded by the pool's lock
 }
 
 func newPool(base context.Context, q *Queue, h Handler, cfg consumeConfig) *pool {
@@ -156,12 +157,18 @@ func (p *pool) currentEpoch() string {
 
 // deliver takes entries of a level that were read, or reclaimed, under epoch.
 func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
+	var lost []MessageInfo
+	defer func() { p.c.observeLost(lost) }() // not under the lock
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for m := range messages(p.q.name, entries) {
 		m.epoch, m.source = epoch, s
-		if p.holds(m) {
+		switch held := p.heldAs(m); {
+		case held == nil:
+		case m.Deliveries > 1:
 			continue // reclaimed from ourselves while it runs
+		default:
+			lost = p.loseLocked(held, "its group was rewound", lost)
 		}
 		m.next, m.prev = &p.held, p.held.prev
 		m.prev.next, m.next.prev = m, m
@@ -195,18 +202,48 @@ func (p *pool) employLocked() {
 	}
 }
 
-// holds reports whether a message with the same entry is held already. Only
-// redelivered ones can be.
-func (p *pool) holds(m *Message) bool {
-	if m.Deliveries <= 1 {
-		return false
+// heldAs returns the message with the same entry that is held already, or nil. Only
+// what is delivered again can have one.
+func (p *pool) heldAs(m *Message) *Message {
+	if m.Deliveries <= 1 && !m.source.rewound(m.entry) {
+		return nil
 	}
 	for h := p.held.next; h != &p.held; h = h.next {
-		if h.entry == m.entry && h.source == m.source {
-			return true
+		if h.entry == m.entry && h.source == m.source && !h.lost {
+			return h
 		}
 	}
-	return false
+	return nil
+}
+
+// rewound is told of each new entry in turn, and reports whether it is one that a
+// topic's group had before.
+func (s *source) rewound(entry string) bool {
+	if s.level != published {
+		return false
+	}
+	if s.newest == "" || store.Before(s.newest, entry) {
+		s.newest = entry
+		return false
+	}
+	return true
+}
+
+// loseLocked ends the handler of a message that this process does not own any more,
+// and adds it to those that hooks are to be told of.
+func (p *pool) loseLocked(m *Message, why string, tell []MessageInfo) []MessageInfo {
+	if m.lost || m.settling || m.tx != txNone || m.next == nil { // told already, or its settling tells
+		return tell
+	}
+	m.lost = true
+	if m.cancel != nil {
+		m.cancel(ErrLeaseLost)
+	}
+	p.log.Warn().Str("id", m.ID).Msg("lease lost: " + why)
+	if p.c.hooks != nil {
+		tell = append(tell, m.info())
+	}
+	return tell
 }
 
 // release drops a message from what is held.

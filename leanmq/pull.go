@@ -27,8 +27,10 @@ type Puller struct {
 	log    zerolog.Logger
 	holder *holder
 	joined bool
-	epoch  string
-	levels []*source // of the queue, the most urgent first
+	// started is true once its group, if it is a topic's, was made as the options say.
+	started bool
+	epoch   string
+	levels  []*source // of the queue, the most urgent first
 	// What the queue's settings were when last looked at.
 	settings store.Control
 	canceled cancellations
@@ -150,10 +152,7 @@ func (p *Puller) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.q.setTypes(ctx, &p.cfg); err != nil {
-		return err
-	}
-	if err := p.q.subscribe(ctx, &p.cfg); err != nil {
+	if err := p.start(ctx, settings.Version == 0); err != nil {
 		return err
 	}
 	p.levels = p.levels[:0]
@@ -175,6 +174,24 @@ func (p *Puller) join(ctx context.Context) error {
 		p.canceled.learn(news)
 	}
 	return err
+}
+
+// start sets the filter of a topic's group and makes the group, the first time. Later on
+// others may have set another filter; where everything was flushed away there is none,
+// and the group begins at the beginning (see Join).
+func (p *Puller) start(ctx context.Context, flushed bool) error {
+	if !p.started || flushed {
+		if err := p.q.setTypes(ctx, &p.cfg); err != nil {
+			return err
+		}
+	}
+	if !p.started {
+		if err := p.q.subscribe(ctx, &p.cfg); err != nil {
+			return err
+		}
+	}
+	p.started = true
+	return nil
 }
 
 // read reads what is new, waiting up to wait for it.

@@ -172,6 +172,43 @@ func TestRetentionByAge(t *testing.T) {
 	})
 }
 
+// Who has read everything has not missed anything when it is taken away.
+func TestNothingIsMissedBehindWhatWasTrimmed(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		topic := open(t, url).Topic("events")
+		raw := redistest.Client(t, url)
+		old := time.Now().Add(-time.Hour).UnixMilli()
+		var last string
+		for i := range 300 {
+			var err error
+			if last, err = raw.Do(t.Context(), "XADD", "leanmq:{events}:events:topic", old+int64(i), "p", "old").Text(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g := topic.Group("g")
+		behind := leanmq.AfterID(last)
+		nothingMissed := func() {
+			t.Helper()
+			if _, err := topic.Read(t.Context(), behind, 10); err != nil {
+				t.Error(err)
+			}
+			seek(t, g, behind)
+		}
+		retain(t, topic, leanmq.Retention{Age: time.Minute})
+		trim(t, topic, 300) // nobody keeps it
+		subscribe(t, g, behind)
+		nothingMissed()
+		publish(t, topic, "new")
+		nothingMissed()
+		if i := info(t, g.Queue()); i.Ready != 1 {
+			t.Errorf("%+v", i)
+		}
+		if _, err := topic.Read(t.Context(), leanmq.FromID(last), 10); !errors.Is(err, leanmq.ErrNotRetained) {
+			t.Error(err)
+		}
+	})
+}
+
 func TestConsumersSeeToTheRetention(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		topic := open(t, url).Topic("events")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +72,37 @@ func TestWhoHasAMessageCannotSettleItAfterARewind(t *testing.T) {
 		if ms := pull(t, again, 2); ms[0].ID != ids[2] || ms[1].ID != ids[3] {
 			t.Errorf("%v", ms)
 		}
+	})
+}
+
+// The worker that has a message loses it to a rewind even if the message comes again to
+// its own process: else it would settle what the rewind brought.
+func TestRewindEndsTheHandlersOfItsOwnProcess(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		topic := open(t, url).Topic("events")
+		id := publish(t, topic, "x")
+		g := topic.Group("g")
+		running, cause := make(chan string, 2), make(chan error, 1)
+		var runs atomic.Int32
+		consume(t, g.Queue(), func(ctx context.Context, m *leanmq.Message) error {
+			first := runs.Add(1) == 1
+			running <- m.ID
+			if !first {
+				return nil
+			}
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
+			return nil
+		}, leanmq.Concurrency(2), leanmq.Lease(time.Hour))
+		receive(t, "the first delivery", running)
+		seek(t, g, leanmq.FromID(id))
+		if got := receive(t, "the second delivery", running); got != id {
+			t.Errorf("got %s", got)
+		}
+		if err := receive(t, "the end of the first handler", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
+			t.Errorf("it ended by %v", err)
+		}
+		becomesEmpty(t, g.Queue())
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -166,10 +167,13 @@ func TestWithoutRedis(t *testing.T) {
 func TestForEachStore(t *testing.T) {
 	findRedis(t)
 	t.Setenv(storesEnv, "")
+	var mu sync.Mutex
 	stores := map[string]bool{}
 	for range 2 {
 		ForEachStore(t, func(t *testing.T, url string) {
+			mu.Lock()
 			stores[url] = true
+			mu.Unlock()
 			ctx, c := t.Context(), connect(t, url)
 			script := redis.NewScript("return 1")
 			if n, err := c.DBSize(ctx).Result(); err != nil || n != 0 {

@@ -75,6 +75,8 @@ func stores() ([]string, error) {
 // names, each with the URL of an empty one: "embedded", "redis" (one server),
 // "cluster" and "sentinel". Default: embedded,redis.
 //
+// The subtests run at the same time, so they must not share what they write.
+//
 // All but the embedded ones are the same for all tests, and a queue, a script or a
 // subscriber cannot tell their databases apart; so they are emptied before each
 // subtest, and neither the test nor those it is part of may be parallel.
@@ -84,16 +86,19 @@ func ForEachStore(t *testing.T, test func(t *testing.T, url string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A test that has set a variable panics when it is, or becomes, parallel.
+	t.Setenv("LEANMQ_REDISTEST_NOT_PARALLEL", "1")
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			if name == "embedded" {
-				test(t, ownURL(t, name))
-				return
-			}
-			// A test that has set a variable panics when it is, or becomes,
-			// parallel.
-			t.Setenv("LEANMQ_REDISTEST_NOT_PARALLEL", "1")
-			test(t, sharedURL(t, name))
+		wg.Go(func() {
+			t.Run(name, func(t *testing.T) {
+				if name == "embedded" {
+					test(t, ownURL(t, name))
+				} else {
+					test(t, sharedURL(t, name))
+				}
+			})
 		})
 	}
 }

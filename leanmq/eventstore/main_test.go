@@ -39,15 +39,9 @@ func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
 }
 
 // rawClient is somebody else's program.
-func rawClient(t testing.TB, url string) *redis.Client {
+func rawClient(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	opts, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(opts)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return redistest.Client(t, url)
 }
 
 func eventually(t testing.TB, what string, cond func() bool) {

@@ -369,3 +369,26 @@ func TestProjectRefusesWhatIsOutOfBounds(t *testing.T) {
 	isInvalid(t, s.Project(ctx, "p", h, eventstore.CommitEvery(0)), "CommitEvery")
 	isInvalid(t, s.Project(ctx, "p", h, eventstore.Backoff(nil)), "Backoff")
 }
+
+// A clock that was set back makes no lease last longer than it was for.
+func TestProjectionIsTakenOverAfterTheClockWasSetBack(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		s := eventstore.New(open(t, url), "bank")
+		appendMany(t, s, 0, 3)
+		var r record
+		p := project(t, s, "p", r.done, eventstore.Lease(100*time.Millisecond))
+		caughtUp(t, s, "p", 3)
+		if err := p.stop(); err != nil {
+			t.Fatal(err)
+		}
+		// As if a process that died had got its lease before.
+		err := redistest.Client(t, url).HSet(t.Context(), "leanmq:{bank}:bank:topic:events:projection:p",
+			"owner", "dead", "until", time.Now().Add(time.Hour).UnixMilli()).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendMany(t, s, 3, 5)
+		project(t, s, "p", r.done, eventstore.Lease(100*time.Millisecond))
+		caughtUp(t, s, "p", 5)
+	})
+}

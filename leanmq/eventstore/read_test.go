@@ -221,3 +221,43 @@ func TestReplayHoldsOnePage(t *testing.T) {
 		}
 	}
 }
+
+// Who goes on behind the last event that it got misses none, whatever is appended while
+// it reads.
+func TestReadTypeEndsInOnePlace(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		s := eventstore.New(open(t, url), "bank")
+		add := func(kind string, n int) {
+			for range n {
+				mustAppend(t, s, "a", eventstore.Any, event(kind, 0))
+			}
+		}
+		add("order.paid", 1)
+		add("order.sent", 150) // more than it reads at once
+		var got []int64
+		last := ""
+		read := func() {
+			for ev, err := range s.ReadType(t.Context(), "order.*", last) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got) == 0 {
+					add("order.paid", 1)
+					add("order.new", 1)
+					add("order.sent", 1)
+				}
+				got, last = append(got, ev.Version), ev.Position
+			}
+		}
+		read()
+		read()
+		for i, version := range got {
+			if version != int64(i+1) {
+				t.Fatalf("event %d comes behind %d", version, i)
+			}
+		}
+		if len(got) != 154 {
+			t.Errorf("%d events", len(got))
+		}
+	})
+}

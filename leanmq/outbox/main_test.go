@@ -29,8 +29,20 @@ func TestMain(m *testing.M) {
 // forEachStore runs a test against both stores, with a database of its own each.
 func forEachStore(t *testing.T, test func(t *testing.T, mq *leanmq.Client, db *sql.DB)) {
 	t.Helper()
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachURL(t, func(t *testing.T, url string) {
 		test(t, open(t, url), database(t, pgtest.Database(t)))
+	})
+}
+
+// forEachURL is redistest.ForEachStore, one store after the other: what tests look at
+// (onStep) is one for the package.
+func forEachURL(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	var one sync.Mutex
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		one.Lock()
+		t.Cleanup(one.Unlock)
+		test(t, url)
 	})
 }
 

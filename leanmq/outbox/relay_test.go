@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/pgtest"
-	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
@@ -61,7 +60,7 @@ func TestOrderWhileAMessageFails(t *testing.T) {
 			return next(ctx, pass)
 		}
 	})
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachURL(t, func(t *testing.T, url string) {
 		broken.Store(true)
 		mq, db := open(t, url, fails), database(t, pgtest.Database(t))
 		box := create(t, db)
@@ -157,7 +156,7 @@ func TestStop(t *testing.T) {
 
 // What Redis remembers of a message is forgotten soon once nobody can send it again.
 func TestRemember(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachURL(t, func(t *testing.T, url string) {
 		mq, db := open(t, url), database(t, pgtest.Database(t))
 		box := create(t, db)
 		opts, err := redis.ParseURL(url)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/pgtest"
-	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
@@ -98,7 +97,7 @@ func TestStuck(t *testing.T) {
 func TestRowThatKeepsFailing(t *testing.T) {
 	for _, failure := range []error{leanmq.ErrUnknown, errors.New("own failure")} {
 		t.Run(failure.Error(), func(t *testing.T) {
-			redistest.ForEachStore(t, func(t *testing.T, url string) {
+			forEachURL(t, func(t *testing.T, url string) {
 				var broken atomic.Bool
 				broken.Store(true)
 				mq := open(t, url, leanmq.UseSend(func(next leanmq.SendFunc) leanmq.SendFunc {

@@ -36,15 +36,17 @@ if not keep then return {0, 0} end
 local dropping = undone and before(undone, keep)
 if dropping and not s[4] then keep, dropping = undone, false end
 if not dropping then
-  -- Whole nodes first, which is cheap, then the rest.
+  local last = redis.call('XREVRANGE', KEYS[1], '(' .. keep, '-', 'COUNT', 1)[1]
+  if not last then return {0, 0} end
+  -- Whole nodes first, which is cheap, then the rest. "trimmed" ends where what is gone
+  -- does, so that who has read just that much has missed nothing.
   local n = redis.call('XTRIM', KEYS[1], 'MINID', '~', keep, 'LIMIT', 1000)
   if n > 0 then
     local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-    redis.call('HSET', KEYS[2], 'trimmed', first and first[1] or keep)
+    local rest = first and before(first[1], keep)
+    redis.call('HSET', KEYS[2], 'trimmed', rest and first[1] or after(last[1]))
     return {n, 1}
   end
-  local last = redis.call('XREVRANGE', KEYS[1], '(' .. keep, '-', 'COUNT', 1)[1]
-  if not last then return {0, 0} end
   redis.call('HSET', KEYS[2], 'trimmed', after(last[1]))
   return {redis.call('XTRIM', KEYS[1], 'MINID', '=', keep), excess > 1000 and 1 or 0}
 end
