@@ -42,8 +42,8 @@
 //
 // Once: an [ID] and a [Unique] key keep a second message out, see there.
 //
-// Transactions: [Client.Tx] sends and settles messages and runs commands of the
-// caller's own, all at once or not at all. What a handler does in one transaction with
+// Transactions: [Client.Tx] sends, publishes and settles messages and runs commands of
+// the caller's own, all at once or not at all. What a handler does in one transaction with
 // the settling of its message happens exactly once. On a cluster all of it has to be
 // in one slot ([ErrCrossSlot]).
 //

@@ -13,8 +13,8 @@ import (
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-// What a transaction publishes every group gets, in the order of its key, as if it had been published by
-// itself, and with the ids that the transaction tells.
+// What a transaction publishes every group gets, in the order of its key, as if it had
+// been published by itself, and with the ids that the transaction tells.
 func TestTxPublishes(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url, leanmq.Compress(100))

@@ -27,7 +27,7 @@ if s[1] then take_before(int(math.max(now - s[1], 0)) .. '-0') end
 if s[3] and undone then take_before(undone) end
 local excess = s[2] and redis.call('XLEN', KEYS[1]) - s[2] or 0
 if excess > 0 then
-  local n = math.min(excess, 1000)
+  local n = math.min(excess, 100) -- they are read, however large they are
   local found = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', n + 1)
   take_before(found[n + 1] and found[n + 1][1] or after(found[n][1]))
 end
@@ -48,7 +48,7 @@ if not dropping then
     return {n, 1}
   end
   redis.call('HSET', KEYS[2], 'trimmed', after(last[1]))
-  return {redis.call('XTRIM', KEYS[1], 'MINID', '=', keep), excess > 1000 and 1 or 0}
+  return {redis.call('XTRIM', KEYS[1], 'MINID', '=', keep), excess > 100 and 1 or 0}
 end
 
 local gone = redis.call('XRANGE', KEYS[1], '-', '(' .. keep, 'COUNT', 100)
