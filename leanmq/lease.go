@@ -52,7 +52,7 @@ func (p *pool) keep(ctx context.Context) {
 			t.Reset(every)
 			p.renew(ctx)
 			if p.currentEpoch() == "" { // flushed away, or taken for gone
-				_ = p.join(ctx)
+				_ = p.join(context.WithoutCancel(ctx)) // or it might come after the drain
 			}
 			if err := p.c.syncClock(ctx); err != nil {
 				continue // the fetcher reports outages
@@ -147,7 +147,9 @@ func (p *pool) takeOverLevel(ctx context.Context, s *source) bool {
 			return false
 		}
 		epoch := p.currentEpoch()
-		entries, buried, err := s.q.Reclaim(ctx, p.c.instance, p.cfg.Lease, n, p.cfg.MaxDeliveries)
+		// Not ended by ctx: what is taken over by a command that nobody waits for would
+		// be nobody's, and the drain could hand everything back before it arrives.
+		entries, buried, err := s.q.Reclaim(context.WithoutCancel(ctx), p.c.instance, p.cfg.Lease, n, p.cfg.MaxDeliveries)
 		if err != nil {
 			return false
 		}

@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
 // What a transaction settles in a handler is settled, with all that ends with a message,
 // and the handler has no more say; it may go on for several leases.
 func TestTxSettlesInHandlers(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		var handled, dead, lost atomic.Int32
 		outcomes := make(chan leanmq.HandleInfo, 100)
 		mq := open(t, url, leanmq.Observe(leanmq.Hooks{
@@ -95,7 +94,7 @@ func TestTxSettlesInHandlers(t *testing.T) {
 
 // Some messages of a batch are settled together by a transaction, the others as ever.
 func TestTxSettlesOfABatch(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		var handled atomic.Int32
 		mq := open(t, url, leanmq.Observe(leanmq.Hooks{Handled: func(leanmq.HandleInfo) { handled.Add(1) }}))
 		q, raw := mq.Queue("q"), rawClient(t, url)
@@ -133,7 +132,7 @@ func TestTxSettlesOfABatch(t *testing.T) {
 
 // A worker that has lost its lease commits nothing, in a handler or not.
 func TestTxOfAStaleWorkerCommitsNothing(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		mq, raw := open(t, url), rawClient(t, url)
 		q, out := mq.Queue("q"), mq.Queue("out")
 		send(t, q, "m")
@@ -187,7 +186,7 @@ func TestTxOfAStaleWorkerCommitsNothing(t *testing.T) {
 
 // A request that a transaction settles is answered after the commit.
 func TestTxAnswersRequests(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		mq, raw := open(t, url), rawClient(t, url)
 		q := mq.Queue("q")
 		inbox, err := mq.OpenInbox(t.Context())

@@ -18,7 +18,7 @@ import (
 
 // Who looks while transactions are committed, or refused, never sees half of one.
 func TestNobodySeesHalfATx(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		mq, raw := open(t, url), rawClient(t, url)
 		a, b := mq.Queue("a"), mq.Queue("b")
 		const n = 200
@@ -142,7 +142,7 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 }
 
 func TestTxWhoseScriptIsForgotten(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		mq, raw := open(t, url), rawClient(t, url)
 		q := mq.Queue("q")
 		for i := range 4 {
@@ -218,7 +218,7 @@ func TestTxUnderFullMemory(t *testing.T) {
 
 // Middleware, sealing and hooks mean the same for messages of transactions.
 func TestTxSendsThroughWhatIsAroundSends(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
+	forEachUndivided(t, func(t *testing.T, url string) {
 		var infos []leanmq.SendInfo
 		var seen [][]string
 		refuse, drop, again := false, false, false
