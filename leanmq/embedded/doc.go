@@ -36,6 +36,7 @@
 //   - XREADGROUP does not count as activity of its consumer: XINFO CONSUMERS
 //     has idle -1 until an entry is claimed. The lag of XINFO GROUPS is the
 //     length of the stream.
+//   - There is no XGROUP SETID: a Seek makes the group anew.
 //   - DUMP and RESTORE know strings only (see Tx.Do of package leanmq).
 //   - Deleted entries are forgotten: an explicit id below the last one is
 //     accepted, and $ means the last entry that is left.

@@ -36,7 +36,7 @@
 //
 //   - A relay that stands still between its last look at the clock and the write to
 //     Redis, for longer than Remember, while another one takes over. It sends
-//     nothing that it has read more than half a minute ago; so this takes a machine
+//     nothing that it has read more than 10 s ago; so this takes a machine
 //     that is suspended at that very moment.
 //   - Redis loses what it had, or PostgreSQL loses a committed deletion, as a
 //     fail-over to a replica that lags can: then what is sent again later than
