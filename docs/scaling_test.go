@@ -23,7 +23,7 @@ const (
 
 	// Connections of a process: those that commands share, one that blocks on all
 	// queues of a hash tag, one that hears notices, one for an inbox.
-	pipeConnections = 4
+	pipeConnections = 6
 )
 
 // What one server has. The CPU and the network are not to be used up: beyond this,
