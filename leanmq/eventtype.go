@@ -32,7 +32,9 @@ func Type(name string) SendOption {
 // patterns.
 //
 // The filter is the group's and kept in Redis: all its consumers go by it, and it is
-// replaced when one starts with another one, so that the latest deployment wins.
+// replaced when one starts with another one, so that the latest deployment wins. While
+// two versions run side by side, an old one that is restarted narrows it again until a
+// new one starts: what only the new one wants is passed over meanwhile.
 // Without this option it stays what it is; to lift it, pass "#". Messages that do not
 // match are done for the group, and counted (see [GroupInfo]): another filter does not
 // bring them back, [Group.Seek] does.
