@@ -201,7 +201,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 	for _, seed := range [][]string{
 		{"p", "hello"},
 		{"p", "x", "i", "id", "a", "1", "t", "1700000000000", "x", "5", "u", "/a", "r", "k", "c", "c", "traceparent", "00"},
-		{"p", "x", "e", "boom", "f", "1", "l", "2", "w", "exhausted"},
+		{"p", "x", "e", "boom", "f", "1", "l", "2", "w", "exhausted", "h", "1:a"},
 		{"p"},
 		{},
 		{"", ""},
@@ -227,7 +227,8 @@ func FuzzDecodeEnvelope(f *testing.F) {
 			t.Fatalf("%+v does not survive: %v", e, err)
 		}
 		// Only scripts write these.
-		again.Error, again.Reason, again.FirstFailed, again.LastFailed = e.Error, e.Reason, e.FirstFailed, e.LastFailed
+		again.Error, again.Reason, again.History = e.Error, e.Reason, e.History
+		again.FirstFailed, again.LastFailed = e.FirstFailed, e.LastFailed
 		if !reflect.DeepEqual(again, e) {
 			t.Fatalf("%+v became %+v", e, again)
 		}
