@@ -6,6 +6,7 @@
 //	go run . -scenario send/100           one scenario, or a family of them
 //	go run . -system leanmq,bare          some systems
 //	go run . -json run.jsonl -svg charts  for the documentation
+//	go run . -cpuprofile cpu -memprofile mem -system leanmq -scenario request/100
 //
 // Every run of a system has a redis-server, or a NATS server in this process, of its
 // own. Systems take turns in rounds, each round in another order. redis-server 7.0 or
@@ -39,11 +40,14 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	quick := flags.Bool("quick", false, "only show that all works")
 	only := flags.String("scenario", "", "comma-separated `names` of scenarios, or of families of them")
 	with := flags.String("system", "", "comma-separated `names` of systems")
+	span := flags.Duration("time", 0, "how `long` a measurement takes (default 2s, with -quick 60ms)")
+	cpuProfile := flags.String("cpuprofile", "", "`file` for a CPU profile of this process")
+	memProfile := flags.String("memprofile", "", "`file` for a profile of its allocations")
 	rounds := flags.Int("rounds", 0, "how often all is measured (default 5, with -quick 1)")
 	jsonFile := flags.String("json", "", "`file` for all figures, as JSON lines")
 	svgDir := flags.String("svg", "", "`directory` for charts")
@@ -62,6 +66,14 @@ func run(ctx context.Context, args []string) error {
 	if *rounds > 0 {
 		scale.Rounds = *rounds
 	}
+	if *span > 0 {
+		scale.Time = *span
+	}
+	stopProfiles, err := profile(*cpuProfile, *memProfile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopProfiles()) }()
 	meta, err := newMeta(scale, *quick)
 	if err != nil {
 		return err
