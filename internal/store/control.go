@@ -166,7 +166,7 @@ func (r *Reader) Await(ctx context.Context, queues []*Queue, last []string, wait
 	r.busy.Store(true)
 	defer r.busy.Store(false)
 	reply := r.newReply()
-	if ok, err := r.run(ctx, queues[0].Stream, reply, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
+	if ok, err := r.run(ctx, queues[0].Stream, reply, args); !ok {
 		return classify(err)
 	}
 	parse := resp{b: reply.b}

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// wire is what arrives when fields are sent as arguments of a command.
-func wire(t testing.TB, args []any) [][]byte {
+// asSent is what arrives when fields are sent as arguments of a command.
+func asSent(t testing.TB, args []any) [][]byte {
 	t.Helper()
 	out := make([][]byte, len(args))
 	for i, a := range args {
@@ -48,7 +48,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		"large numbers": {Payload: []byte("p"), Attempts: math.MaxInt32, Created: 1 << 52, TTL: 1 << 50},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := DecodeEnvelope(wire(t, e.appendFields(nil)))
+			got, err := DecodeEnvelope(asSent(t, e.appendFields(nil)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +62,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 // A sender in another language knows only "p".
 func TestNilPayloadIsSentAsAnEmptyOne(t *testing.T) {
 	e := Envelope{}
-	got, err := DecodeEnvelope(wire(t, e.appendFields(nil)))
+	got, err := DecodeEnvelope(asSent(t, e.appendFields(nil)))
 	if err != nil || got.Payload == nil || len(got.Payload) != 0 {
 		t.Errorf("%q, %v", got.Payload, err)
 	}
@@ -222,7 +222,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 		if e.Attempts < 0 || e.Created < 0 || e.TTL < 0 || e.Created+e.TTL < 0 || e.Attempts+1 < 0 {
 			t.Fatalf("numbers out of bounds: %+v", e)
 		}
-		again, err := DecodeEnvelope(wire(t, e.appendFields(nil)))
+		again, err := DecodeEnvelope(asSent(t, e.appendFields(nil)))
 		if err != nil {
 			t.Fatalf("%+v does not survive: %v", e, err)
 		}

@@ -99,14 +99,16 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 		in.last, in.leftover = "0-0", 0 // entry ids may start anew with the key
 	}
 	reply := r.newReply()
-	read := redis.NewRawWriteToCmd(ctx, reply, "XREAD", "COUNT", maxReplies,
-		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last)
+	read := []any{
+		"XREAD", "COUNT", maxReplies,
+		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last,
+	}
 	r.busy.Store(true)
-	cmds := []redis.Cmder{read}
+	cmds := [][]any{read}
 	if in.leftover >= trimAfter || in.several {
 		in.leftover = 0
-		trim := redis.NewIntCmd(ctx, "XTRIM", in.Key, "MINID", idAfter(in.last))
-		cmds = []redis.Cmder{trim, read}
+		trim := []any{"XTRIM", in.Key, "MINID", idAfter(in.last)}
+		cmds = [][]any{trim, read}
 	}
 	ok, err := r.run(ctx, in.Key, reply, cmds...)
 	r.busy.Store(false)

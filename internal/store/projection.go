@@ -144,7 +144,8 @@ func (r *Reader) AwaitEvent(ctx context.Context, l *Events, position string) err
 	r.busy.Store(true)
 	defer r.busy.Store(false)
 	reply := r.newReply()
-	_, err := r.run(ctx, l.Log, reply, redis.NewRawWriteToCmd(ctx, reply,
-		"XREAD", "COUNT", 1, "BLOCK", r.block(maxBlock).Milliseconds(), "STREAMS", l.Log, position))
+	_, err := r.run(ctx, l.Log, reply, []any{
+		"XREAD", "COUNT", 1, "BLOCK", r.block(maxBlock).Milliseconds(), "STREAMS", l.Log, position,
+	})
 	return classify(err)
 }

@@ -2,9 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +31,7 @@ type Reader struct {
 
 // line is a connection to one server.
 type line struct {
-	rdb  *redis.Client
+	wire
 	id   atomic.Int64 // CLIENT ID of the connection; 0 = not known
 	pipe sender       // reaches the same server
 	node *node        // of a cluster
@@ -49,25 +46,6 @@ func (r *Reader) newReply() *rawReply { return &rawReply{make([]byte, 0, r.size+
 
 func (r *Reader) got(reply *rawReply) { r.size = max(len(reply.b), r.size-r.size/4) }
 
-func (w *rawReply) Write(p []byte) (int, error) {
-	w.b = append(w.b, p...)
-	return len(p), nil
-}
-
-// ReadFrom takes what io.CopyN wants to copy without a buffer in between.
-func (w *rawReply) ReadFrom(src io.Reader) (int64, error) {
-	limited, ok := src.(*io.LimitedReader)
-	if !ok {
-		return 0, fmt.Errorf("%w: %T to copy from", errProtocol, src)
-	}
-	at, n := len(w.b), int(limited.N)
-	w.b = slices.Grow(w.b, n)[:at+n]
-	got, err := io.ReadFull(limited.R, w.b[at:])
-	limited.N -= int64(got)
-	w.b = w.b[:at+got]
-	return int64(got), err
-}
-
 // NewReader makes a reader. It connects at its first read.
 func (s *Store) NewReader() *Reader {
 	r := &Reader{s: s}
@@ -79,9 +57,6 @@ func (s *Store) NewReader() *Reader {
 
 func (s *Store) newLine(opts redis.Options, pipe sender) *line {
 	l := &line{pipe: pipe}
-	opts.PoolSize = 1
-	opts.PipelinePoolSize = -1 // or pipelines get a connection of their own
-	opts.MinIdleConns = 0
 	opts.ReadTimeout = maxBlock + commandTimeout
 	before := opts.OnConnect
 	opts.OnConnect = func(ctx context.Context, cn *redis.Conn) error {
@@ -96,14 +71,14 @@ func (s *Store) newLine(opts redis.Options, pipe sender) *line {
 		}
 		return nil
 	}
-	l.rdb = redis.NewClient(&opts)
+	l.opts = opts
 	return l
 }
 
 // Close closes the connection.
 func (r *Reader) Close() error {
 	if l := r.line.Load(); l != nil {
-		return l.rdb.Close()
+		return l.close()
 	}
 	return nil
 }
@@ -112,7 +87,7 @@ func (r *Reader) Close() error {
 // The last one's reply is the one that counts. It reports false, without an error,
 // when nothing was read because the slot is moving: the next read goes where it is
 // then.
-func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...redis.Cmder) (bool, error) {
+func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...[]any) (bool, error) {
 	l := r.line.Load()
 	if r.s.cluster == nil {
 		err := l.run(ctx, reply, cmds)
@@ -124,7 +99,7 @@ func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...r
 	}
 	if l == nil || l.node != n {
 		if l != nil {
-			_ = l.rdb.Close() // nothing is under way
+			_ = l.close() // nothing is under way
 		}
 		opts := r.s.opts
 		opts.Addr = n.addr
@@ -141,9 +116,8 @@ func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...r
 	return false, err
 }
 
-func (l *line) run(ctx context.Context, reply *rawReply, cmds []redis.Cmder) error {
-	pipeline(ctx, l.rdb, cmds)
-	if err := cmds[len(cmds)-1].Err(); err != nil {
+func (l *line) run(ctx context.Context, reply *rawReply, cmds [][]any) error {
+	if err := l.call(ctx, reply, cmds...); err != nil {
 		return err
 	}
 	return rawError(reply.b)
@@ -206,7 +180,7 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 	}
 	r.buf = args
 	reply := r.newReply()
-	if ok, err := r.run(ctx, queues[0].Stream, reply, redis.NewRawWriteToCmd(ctx, reply, args...)); !ok {
+	if ok, err := r.run(ctx, queues[0].Stream, reply, args); !ok {
 		return classify(err)
 	}
 	r.got(reply)
