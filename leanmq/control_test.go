@@ -56,9 +56,10 @@ func TestPauseLetsRunningHandlersFinishAndHandsBackTheRest(t *testing.T) {
 			redistest.ForEachStore(t, func(t *testing.T, url string) {
 				q := open(t, url).Queue("q")
 				g := newGate()
-				for range 2 {
+				workers := []*leanmq.Client{open(t, url), open(t, url)}
+				for _, w := range workers {
 					// Each holds 2 that run and more that wait for a worker.
-					consume(t, open(t, url).Queue("q"), g.handle, append(opts, leanmq.Concurrency(2))...)
+					consume(t, w.Queue("q"), g.handle, append(opts, leanmq.Concurrency(2))...)
 				}
 				levels := []leanmq.Level{leanmq.Low, leanmq.Normal, leanmq.High}
 				for i := range 30 {
@@ -68,6 +69,7 @@ func TestPauseLetsRunningHandlersFinishAndHandsBackTheRest(t *testing.T) {
 					receive(t, "a handler that begins", g.began)
 				}
 				pause(t, q)
+				eventually(t, "the pause is seen", func() bool { return workers[0].SeesPause() && workers[1].SeesPause() })
 				eventually(t, "only what runs is in flight", func() bool { return info(t, q).InFlight == 4 })
 				if i := info(t, q); !i.Paused || i.Ready != 26 {
 					t.Errorf("%+v, want it paused with 26 ready", i)
@@ -215,13 +217,14 @@ func TestConsumerStopsWhileItsQueueIsPaused(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
 		g := newGate()
-		c := consume(t, open(t, url).Queue("q"), g.handle, leanmq.Concurrency(1))
+		worker := open(t, url)
+		c := consume(t, worker.Queue("q"), g.handle, leanmq.Concurrency(1))
 		for i := range 3 {
 			send(t, q, fmt.Sprint(i))
 		}
 		receive(t, "a handler that begins", g.began)
 		pause(t, q)
-		eventually(t, "the pause is seen", func() bool { return info(t, q).InFlight == 1 })
+		eventually(t, "the pause is seen", worker.SeesPause)
 		c.cancel()
 		close(g.letOff)
 		if err := c.wait(); err != nil {

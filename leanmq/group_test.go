@@ -326,6 +326,10 @@ func TestPublishIsOneWriteHoweverManyGroupsThereAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	for command, stat := range stats["Commandstats"] {
+		switch command {
+		case "cmdstat_hello", "cmdstat_echo": // of a connection that is made meanwhile
+			continue
+		}
 		if command != "cmdstat_xadd" && command != "cmdstat_config|resetstat" && command != "cmdstat_time" || command == "cmdstat_xadd" && !strings.HasPrefix(stat, "calls=100,") {
 			t.Errorf("%s: %s", command, stat)
 		}

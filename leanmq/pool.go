@@ -279,10 +279,11 @@ func (p *pool) overdue(s *source, n int) {
 	}
 }
 
-// work runs handlers until no message waits.
+// work runs handlers until no message waits. What there is to settle then, it settles
+// by itself: nobody waits for the worker any more.
 func (p *pool) work() {
 	p.mu.Lock()
-	lost := false
+	lost, settler := false, false
 	var turn time.Duration
 	for !p.restingLocked() {
 		if turn >= crewTurn && p.crew.yield(p, p.readyCount() > 0) {
@@ -299,6 +300,10 @@ func (p *pool) work() {
 		}
 		p.running++
 		p.mu.Unlock()
+		if settler {
+			settler = false
+			go p.settle()
+		}
 		took := p.handle(m)
 		p.mu.Lock()
 		p.running--
@@ -308,13 +313,16 @@ func (p *pool) work() {
 		p.average += (took - p.average) / 8
 		turn += took
 		lost = lost || m.lost || m.tx == txSettled
-		p.settleLocked(m)
+		settler = p.toSettleLocked(m) || settler
 		p.tellKeptLocked(m)
 	}
 	p.workers--
 	p.signalLocked()
 	p.mu.Unlock()
 	p.crew.give()
+	if settler {
+		p.settle()
+	}
 	if lost {
 		p.poke() // nothing is settled that would tell of the room
 	}

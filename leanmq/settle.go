@@ -11,17 +11,23 @@ import (
 // for it: what is settled meanwhile goes along in the next batch. Until that is
 // confirmed the message stays held, and counts against what the pool may hold.
 func (p *pool) settleLocked(m *Message) {
+	if p.toSettleLocked(m) {
+		go p.settle()
+	}
+}
+
+// toSettleLocked is settleLocked for who calls settle itself, if it returns true.
+func (p *pool) toSettleLocked(m *Message) (first bool) {
 	m.cancel = nil
 	if m.verdict.outcome == outcomeKeep || m.lost || m.tx == txSettled {
 		p.releaseLocked(m)
-		return
+		return false
 	}
 	m.settling = true
 	p.settles = append(p.settles, m)
-	if !p.settling {
-		p.settling = true
-		go p.settle()
-	}
+	first = !p.settling
+	p.settling = true
+	return first
 }
 
 // settle sends batches until nothing is left to settle.

@@ -78,7 +78,7 @@ func (c *cluster) node(addr string) (*node, error) {
 		opts := c.opts
 		opts.Addr = addr
 		rdb := redis.NewClient(&opts)
-		n = &node{addr: addr, rdb: rdb, pipe: &pipe{rdb: rdb}, waits: &pipe{rdb: rdb}}
+		n = &node{addr: addr, rdb: rdb, pipe: newPipe(rdb, opts), waits: &pipe{rdb: rdb}}
 		n.gone, n.retire = context.WithCancel(context.Background())
 		c.nodes[addr] = n
 	}

@@ -22,8 +22,9 @@ const (
 // that finds no batch under way leaves at once, and whatever arrives while all
 // flushes are busy forms the next batch.
 type pipe struct {
-	rdb   *redis.Client
-	calls sync.Pool
+	rdb    *redis.Client
+	direct *direct // nil: callers never run their commands by themselves
+	calls  sync.Pool
 
 	mu      sync.Mutex
 	waiting []*call
@@ -58,6 +59,11 @@ func (p *pipe) do(ctx context.Context, cmd redis.Cmder) error {
 	return p.run(ctx, c)
 }
 
+// newPipe returns the pipe of a client that was made with these options.
+func newPipe(rdb *redis.Client, opts redis.Options) *pipe {
+	return &pipe{rdb: rdb, direct: newDirect(opts)}
+}
+
 // doAll is do for commands that go together, in order, in one batch.
 func (p *pipe) doAll(ctx context.Context, cmds []redis.Cmder) error {
 	if len(cmds) == 0 {
@@ -73,6 +79,21 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 		return context.Cause(ctx)
 	}
 	p.mu.Lock()
+	if p.direct != nil && !p.closed && p.flushes == 0 && fit(c.cmds) {
+		if turn, ok, connect := p.direct.take(); ok {
+			p.flushes++
+			p.idle.Add(1)
+			p.mu.Unlock()
+			return p.runDirect(ctx, c, turn)
+		} else if connect {
+			p.idle.Go(p.direct.connect)
+		}
+	}
+	return p.lineUp(ctx, c)
+}
+
+// lineUp has a flush run the call. It unlocks the pipe.
+func (p *pipe) lineUp(ctx context.Context, c *call) error {
 	if p.closed {
 		p.mu.Unlock()
 		return ErrClosed
@@ -87,10 +108,7 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 
 	select {
 	case <-c.done:
-		c.cmds, c.one[0] = nil, nil
-		if c.wait == (Wait{}) {
-			p.calls.Put(c)
-		}
+		p.recycle(c)
 		return nil
 	case <-ctx.Done():
 		if p.drop(c) {
@@ -98,6 +116,50 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 		}
 		return &unknownError{context.Cause(ctx)} // c is left to the flush
 	}
+}
+
+func (p *pipe) recycle(c *call) {
+	c.cmds, c.one[0] = nil, nil
+	if c.wait == (Wait{}) {
+		p.calls.Put(c)
+	}
+}
+
+// runDirect is a flush by the caller, on the connection it has taken.
+func (p *pipe) runDirect(ctx context.Context, c *call, turn uint64) error {
+	p.direct.run(ctx, turn, c.cmds)
+	p.mu.Lock()
+	if len(p.waiting) > 0 {
+		go p.flush() // in our place
+	} else {
+		p.flushes--
+		p.idle.Done()
+	}
+	var again []redis.Cmder
+	for _, cmd := range c.cmds {
+		switch err := cmd.Err(); {
+		case isNoScript(err):
+			again = append(again, cmd)
+		case err != nil && ctx.Err() != nil && isNetwork(err):
+			p.mu.Unlock()
+			return &unknownError{context.Cause(ctx)}
+		}
+	}
+	if len(again) == 0 {
+		p.mu.Unlock()
+		p.recycle(c)
+		return nil
+	}
+	for _, cmd := range again { // a flush loads the scripts
+		cmd.SetErr(nil)
+	}
+	some := len(again) < len(c.cmds)
+	c.cmds = again
+	err := p.lineUp(ctx, c)
+	if some {
+		return partly(err)
+	}
+	return err
 }
 
 // drop takes a call out of the line whose caller does not wait any more, unless it is
@@ -215,4 +277,7 @@ func (p *pipe) close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.idle.Wait()
+	if p.direct != nil {
+		p.direct.close()
+	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -134,6 +135,56 @@ func (r *resp) fields(dst [][]byte) ([][]byte, error) {
 		dst = append(dst, s)
 	}
 	return dst, nil
+}
+
+// value reads any reply, as go-redis would: of nil the error is redis.Nil, and errors
+// within an array are values.
+func (r *resp) value() (any, error) {
+	if r.i >= len(r.b) {
+		return nil, fmt.Errorf("%w: truncated", errProtocol)
+	}
+	switch r.b[r.i] {
+	case '+', ':':
+		end := bytes.IndexByte(r.b[r.i:], '\r')
+		if end < 0 || r.i+end+2 > len(r.b) {
+			return nil, fmt.Errorf("%w: truncated", errProtocol)
+		}
+		kind, line := r.b[r.i], string(r.b[r.i+1:r.i+end])
+		r.i += end + 2
+		if kind == '+' {
+			return line, nil
+		}
+		return strconv.ParseInt(line, 10, 64)
+	case '$':
+		s, err := r.bulk()
+		if err == nil && s == nil {
+			err = redis.Nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return string(s), nil
+	}
+	n, err := r.array()
+	if err == nil && n < 0 {
+		err = redis.Nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	list := make([]any, n)
+	for i := range list {
+		v, err := r.value()
+		var refused replyError
+		switch {
+		case errors.As(err, &refused):
+			v = err
+		case err != nil && !errors.Is(err, redis.Nil):
+			return nil, err
+		}
+		list[i] = v
+	}
+	return list, nil
 }
 
 // streams reads the reply of XREAD and XREADGROUP, as RESP2 and as RESP3 have

@@ -126,7 +126,7 @@ func newStore(to target, prefix string) *Store {
 		return s
 	}
 	s.rdb = redis.NewClient(&opts)
-	s.pipe, s.waits = &pipe{rdb: s.rdb}, &pipe{rdb: s.rdb}
+	s.pipe, s.waits = newPipe(s.rdb, opts), &pipe{rdb: s.rdb}
 	return s
 }
 

@@ -33,7 +33,7 @@ func (w *wire) call(ctx context.Context, reply *rawReply, cmds ...[]any) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if w.opts.ConnMaxLifetime > 0 && time.Since(w.since) > w.opts.ConnMaxLifetime {
+	if w.expired(time.Now()) {
 		_ = w.close()
 	}
 	if w.conn == nil {
@@ -49,17 +49,15 @@ func (w *wire) call(ctx context.Context, reply *rawReply, cmds ...[]any) error {
 }
 
 func (w *wire) exchange(reply *rawReply, cmds [][]any) error {
-	w.out = w.out[:0]
-	var err error
 	for _, args := range cmds {
-		if w.out, err = appendCommand(w.out, args); err != nil {
+		if err := w.add(args); err != nil {
 			return err
 		}
 	}
-	if err := w.conn.SetDeadline(time.Now().Add(w.opts.ReadTimeout)); err != nil {
+	if err := w.bound(time.Now()); err != nil {
 		return err
 	}
-	if _, err := w.conn.Write(w.out); err != nil {
+	if err := w.flush(); err != nil {
 		return err
 	}
 	for range cmds[1:] {
@@ -69,6 +67,45 @@ func (w *wire) exchange(reply *rawReply, cmds [][]any) error {
 		}
 	}
 	return w.read(reply)
+}
+
+// add adds a command to those that flush sends.
+func (w *wire) add(args []any) (err error) {
+	w.out, err = appendCommand(w.out, args)
+	if err != nil {
+		w.out = nil
+	}
+	return err
+}
+
+func (w *wire) flush() error {
+	_, err := w.conn.Write(w.out)
+	if w.out = w.out[:0]; cap(w.out) > keptBuffer {
+		w.out = nil
+	}
+	return err
+}
+
+// keptBuffer is the size up to which a buffer is kept for further use.
+const keptBuffer = 64 << 10
+
+// bound bounds the time that the next commands may take.
+func (w *wire) bound(now time.Time) error {
+	if w.opts.ReadTimeout < 0 { // the user wants none
+		return w.conn.SetDeadline(time.Time{})
+	}
+	return w.conn.SetDeadline(now.Add(w.opts.ReadTimeout))
+}
+
+// live reports whether there is a connection that the server has not closed, and
+// bounds its time.
+func (w *wire) live(now time.Time) bool {
+	return w.conn != nil && !w.expired(now) && w.bound(now) == nil && !closedByPeer(w.conn)
+}
+
+// expired reports whether the connection is older than the client's options allow.
+func (w *wire) expired(now time.Time) bool {
+	return w.conn != nil && w.opts.ConnMaxLifetime > 0 && now.Sub(w.since) > w.opts.ConnMaxLifetime
 }
 
 // connect has go-redis make a connection, and takes it.
@@ -102,7 +139,7 @@ func (w *wire) connect(ctx context.Context) error {
 }
 
 func (w *wire) close() error {
-	w.conn, w.rest = nil, nil
+	w.conn, w.out, w.rest = nil, nil, nil
 	if w.rdb == nil {
 		return nil
 	}
