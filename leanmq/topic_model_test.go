@@ -21,15 +21,15 @@ import (
 // handed back, sought, trimmed, dropped, filtered and deleted in whatever order.
 // More of it: go test -run TestTopicModel ./leanmq -rapid.checks 500
 func TestTopicModel(t *testing.T) {
+	checks := 25
+	if testing.Short() {
+		checks = 5
+	}
+	rapidFlag(t, "rapid.checks", checks)
+	rapidFlag(t, "rapid.steps", 60)
+	rapidFlag(t, "rapid.nofailfile", true)
+	rapidFlag(t, "rapid.shrinktime", 10*time.Second)
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		checks := 25
-		if testing.Short() {
-			checks = 5
-		}
-		rapidFlag(t, "rapid.checks", checks)
-		rapidFlag(t, "rapid.steps", 60)
-		rapidFlag(t, "rapid.nofailfile", true)
-		rapidFlag(t, "rapid.shrinktime", 10*time.Second)
 		mq, n := open(t, url), 0
 		rapid.Check(t, func(rt *rapid.T) {
 			n++

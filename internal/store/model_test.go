@@ -17,10 +17,10 @@ import (
 // The queue does what the model says, whatever is done with it in whatever order.
 // More of it: go test -run TestModel ./internal/store -rapid.checks 2000 -rapid.steps 100
 func TestModel(t *testing.T) {
+	setFlag(t, "rapid.checks", some(t, 70))
+	setFlag(t, "rapid.steps", 60)
+	setFlag(t, "rapid.nofailfile", true) // ids are times: the seed is worth as much
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		setFlag(t, "rapid.checks", some(t, 70))
-		setFlag(t, "rapid.steps", 60)
-		setFlag(t, "rapid.nofailfile", true) // ids are times: the seed is worth as much
 		b := newBench(t, url)
 		rapid.Check(t, func(t *rapid.T) {
 			x := b.start(t)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,13 +14,13 @@ import (
 	"github.com/leanmq/leanmq/internal/store"
 )
 
-var tokens int
+var tokens atomic.Int64
 
 // sendIn sends a message that has more to it, and returns its id.
 func sendIn(t *testing.T, q *store.Queue, e store.Envelope, terms store.SendTerms) string {
 	t.Helper()
-	tokens++
-	terms.Token = fmt.Sprint("token", tokens)
+
+	terms.Token = fmt.Sprint("token", tokens.Add(1))
 	r := q.SendIf(t.Context(), []store.Envelope{e}, terms)[0]
 	if r.Err != nil || r.Dup {
 		t.Fatalf("%+v", r)
