@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"context"
+	"runtime"
 	"slices"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -36,6 +37,13 @@ func (p *pool) settle() {
 	var batch []*Message
 	for {
 		p.mu.Lock()
+		if p.running > 0 {
+			// Handlers that are about to return come along: settling one message takes
+			// longer than that.
+			p.mu.Unlock()
+			runtime.Gosched()
+			p.mu.Lock()
+		}
 		if len(p.settles) == 0 {
 			p.settling = false
 			p.signalLocked()

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 	"github.com/leanmq/leanmq/bench/system"
 )
 
-// jobs: handlers that take their time.
+// jobs: handlers that take their time. The report says how long: what a wait takes longer
+// than it should is the machine's, not the system's.
 func jobs() []*Scenario {
 	var all []*Scenario
 	for _, job := range []struct {
@@ -23,13 +25,19 @@ func jobs() []*Scenario {
 			Systems: []system.System{system.LeanMQ, system.Goroutines, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "goroutines", AtLeast: 0.97}},
-			Run: func(ctx context.Context, r *Run) ([]measure.Measure, error) {
+			Run: func(ctx context.Context, r *Run) (ms []measure.Measure, err error) {
+				waits, err := newWaits(job.workers)
+				if err != nil {
+					return nil, err
+				}
+				defer func() { err = errors.Join(err, waits.close()) }()
 				enough := int(1.5*float64(r.Scale.Time)/float64(job.takes)+2) * job.workers
 				n, err := fill(ctx, r, enough, 0)
 				if err != nil {
 					return nil, err
 				}
-				return process(ctx, r, n, job.workers, func() { time.Sleep(job.takes) })
+				ms, err = process(ctx, r, n, job.workers, func() { waits.wait(job.takes) })
+				return append(ms, measure.Measure{Metric: "waited", Unit: "µs", Value: float64(waits.mean().Nanoseconds()) / 1e3}), err
 			},
 		}, false, false)...)
 	}

@@ -59,11 +59,16 @@ func (t *tally) await(ctx context.Context, want int, limit time.Duration) (n int
 	if limit > 0 {
 		over = time.After(limit)
 	}
-	select {
-	case <-t.reached:
-	case <-over:
-	case <-ctx.Done():
-		err = fmt.Errorf("%d of %d: %w", t.n.Load(), want, context.Cause(ctx))
+	for reached := false; !reached; {
+		select {
+		case <-t.reached: // or an earlier want was, while nobody awaited it
+			reached = t.n.Load() >= int64(want)
+		case <-over:
+			reached = true
+		case <-ctx.Done():
+			err = fmt.Errorf("%d of %d: %w", t.n.Load(), want, context.Cause(ctx))
+			reached = true
+		}
 	}
 	return int(t.n.Load()) - 1, time.Since(time.Unix(0, t.begun.Load())), err
 }

@@ -7,12 +7,13 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 )
 
 // Proxy is what stands in front of services without a queue.
 var Proxy = System{
 	Name:    "proxy",
-	Setting: "httputil.ReverseProxy to a backend of net/http, with as many idle connections kept as there are clients",
+	Setting: "httputil.ReverseProxy to a backend of net/http, with as many idle connections kept as there are clients, and a BufferPool",
 	Lacks:   "durability, retries: a request whose backend dies is lost",
 	Without: "durability, retries",
 	Needs:   Nothing,
@@ -35,7 +36,7 @@ func (proxy) Web(context.Context) (string, func() error, error) {
 	transport := &http.Transport{MaxIdleConns: 2000, MaxIdleConnsPerHost: 2000}
 	addr, stopProxy, err := serveHTTP(&httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: backend}) },
-		Transport: transport,
+		Transport: transport, BufferPool: &buffers{},
 	})
 	if err != nil {
 		return "", nil, errors.Join(err, stopBackend())
@@ -46,3 +47,16 @@ func (proxy) Web(context.Context) (string, func() error, error) {
 		return errors.Join(err, stopBackend())
 	}, nil
 }
+
+// buffers implement [httputil.BufferPool]: without one there is a new buffer of 32 KB
+// for each response.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[32 << 10]byte); ok {
+		return buf[:]
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(buf []byte) { b.pool.Put((*[32 << 10]byte)(buf)) }
