@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -43,7 +44,8 @@ func (q *Queue) DeadLetters(ctx context.Context) iter.Seq2[*DeadLetter, error] {
 	}
 }
 
-// pages reads a stream page by page until each returns false.
+// pages reads a stream page by page until each returns false. The next page is on its
+// way while each sees this one.
 func pages(ctx context.Context, q *Queue, op string,
 	read func(ctx context.Context, after string, n int) ([]store.Entry, error),
 	each func(*store.Entry) bool, fail func(error),
@@ -52,21 +54,30 @@ func pages(ctx context.Context, q *Queue, op string,
 		fail(q.wrap(op, "", q.err))
 		return
 	}
-	for after := ""; ; {
-		page, err := read(ctx, after, deadPage)
+	var page, next []store.Entry
+	var err error
+	var reading sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	defer reading.Wait()
+	defer stop()
+	for next, err = read(ctx, "", deadPage); ; reading.Wait() {
 		if err != nil {
 			fail(q.wrap(op, "", err))
 			return
+		}
+		page = next
+		more := len(page) == deadPage
+		if more {
+			reading.Go(func() { next, err = read(ctx, page[deadPage-1].Entry, deadPage) })
 		}
 		for i := range page {
 			if !each(&page[i]) {
 				return
 			}
 		}
-		if len(page) < deadPage {
+		if !more {
 			return
 		}
-		after = page[len(page)-1].Entry
 	}
 }
 

@@ -144,16 +144,17 @@ type pass struct {
 	queues  []*store.Queue
 	epochs  []string
 	got     [][]store.Entry
+	filled  []int // which of got there is something in
 	count   int
 }
 
-func (ps *pass) add(s *source, credit int) {
-	if len(ps.sources) == 0 || credit < ps.count {
-		ps.count = credit
+func (ps *pass) add(s *source) {
+	if len(ps.sources) == 0 || s.credit < ps.count {
+		ps.count = s.credit
 	}
 	ps.sources = append(ps.sources, s)
 	ps.queues = append(ps.queues, s.q)
-	ps.epochs = append(ps.epochs, s.p.currentEpoch())
+	ps.epochs = append(ps.epochs, s.epoch)
 	if len(ps.got) < len(ps.sources) {
 		ps.got = append(ps.got, nil)
 	}
@@ -216,22 +217,31 @@ func (f *fetcher) plan(together *pass, hot []pass) []pass {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.sources {
-		credit := s.p.credit(s.level)
-		s.inRead = credit > 0
+		s.look()
+		s.inRead = s.credit > 0
 		switch {
-		case credit == 0:
+		case !s.inRead:
 		case s.hot:
+			s.hot = false                          // unless it fills this read as well
 			hot = slices.Grow(hot, 1)[:len(hot)+1] // with what was there before
 			one := &hot[len(hot)-1]
 			one.reset()
-			one.add(s, credit)
+			one.add(s)
 		default:
-			together.add(s, credit)
+			together.add(s)
 		}
 	}
 	f.reading = len(hot)+len(together.sources) > 0
 	f.blocked = f.reading && len(hot) == 0
 	return hot
+}
+
+// look brings what the fetcher knows of the pool up to date.
+func (s *source) look() {
+	if s.p.mu.version() == s.version {
+		return
+	}
+	s.version = s.p.mu.look(func() { s.credit, s.epoch = s.p.creditLocked(s.level), s.p.epoch })
 }
 
 func (f *fetcher) finish() {
@@ -245,16 +255,19 @@ func (f *fetcher) finish() {
 // read reads one pass and delivers what came.
 func (f *fetcher) read(ctx context.Context, ps *pass, wait time.Duration) error {
 	err := f.reader.Read(ctx, f.c.instance, ps.queues, ps.count, wait, func(q int, e store.Entry) {
+		if len(ps.got[q]) == 0 {
+			ps.filled = append(ps.filled, q)
+		}
 		ps.got[q] = append(ps.got[q], e)
 	})
-	for i, s := range ps.sources {
-		if len(ps.got[i]) > 0 {
-			s.p.deliver(s, ps.got[i], ps.epochs[i])
-		}
+	for _, i := range ps.filled {
+		s := ps.sources[i]
+		s.p.deliver(s, ps.got[i], ps.epochs[i])
 		s.hot = len(ps.got[i]) == ps.count
 		clear(ps.got[i])
 		ps.got[i] = ps.got[i][:0]
 	}
+	ps.filled = ps.filled[:0]
 	return err
 }
 

@@ -45,7 +45,7 @@ type pool struct {
 	crew      *crew       // shared by the pools of partitions; nil: the workers are its own
 	inLine    bool        // for one of them, guarded by their lock
 
-	mu       sync.Mutex
+	mu       watched
 	epoch    string // the latest one heard of
 	ready    [slots]fifo
 	due      [slots]int // how many of them go before more urgent ones
@@ -76,8 +76,11 @@ type source struct {
 	q     *store.Queue
 	level int
 	// The fetcher's own, guarded by its lock: it is part of the read under way;
-	// it filled its last read.
+	// it filled its last read; the pool's credit and epoch at a version of its lock.
 	inRead, hot bool
+	credit      int
+	epoch       string
+	version     uint64
 	held        *holder // where there is no pool
 	newest      string  // entry of a topic that was delivered, guarded by the pool's lock
 }
@@ -115,9 +118,12 @@ func (p *pool) limit() (limit, low int) {
 
 // credit is how many more messages of a level the pool wants now. Less urgent ones
 // that no worker is free for do not count: they must not keep more urgent ones out.
-func (p *pool) credit(level int) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (p *pool) credit(level int) (n int) {
+	p.mu.look(func() { n = p.creditLocked(level) })
+	return n
+}
+
+func (p *pool) creditLocked(level int) int {
 	if p.restingLocked() {
 		return 0
 	}
@@ -149,10 +155,9 @@ func (p *pool) poke() {
 }
 
 // currentEpoch is the epoch that messages read from now on are owned under.
-func (p *pool) currentEpoch() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.epoch
+func (p *pool) currentEpoch() (epoch string) {
+	p.mu.look(func() { epoch = p.epoch })
+	return epoch
 }
 
 // deliver takes entries of a level that were read, or reclaimed, under epoch.

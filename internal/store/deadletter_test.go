@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/store"
 )
@@ -125,5 +127,40 @@ func TestRequeueKeepsTheOrderAndTheBounds(t *testing.T) {
 		if got := entryIDs(deadLetters(t, q)); !slices.Equal(got, letters[4:]) {
 			t.Errorf("left are %v, want %v", got, letters[4:])
 		}
+	})
+}
+
+// One that cannot be sent does not make those before it come twice.
+func TestRequeueThatFailsHalfWayHasMovedWhatWasBefore(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		s, q := openQueue(t, url)
+		letters := bury(t, s, q, 2)
+		rdb := rawClient(t, url)
+		obstacle := q.Stream + ":p1"
+		if err := rdb.Set(t.Context(), obstacle, "no stream", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, fields := range [][]any{{"p", "urgent", "i", "x", "y", "1"}, {"p", "0 2", "i", "y"}} {
+			if err := rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: q.Dead, Values: fields}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		letters = append(letters, entryIDs(deadLetters(t, q))[2:]...)
+		if _, _, err := q.Requeue(t.Context(), "-", "+", 10); err == nil {
+			t.Error("no error")
+		}
+		if got := entryIDs(deadLetters(t, q)); !slices.Equal(got, letters[2:]) {
+			t.Errorf("left are %v, want %v", got, letters[2:])
+		}
+		if got := waiting(t, q); len(got) != 2 {
+			t.Errorf("%d are there, want 2", len(got))
+		}
+		if err := rdb.Del(t.Context(), obstacle).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if n, _, err := q.Requeue(t.Context(), "-", "+", 10); n != 2 || err != nil {
+			t.Error(n, err)
+		}
+		checkOrder(t, q, 1, 3)
 	})
 }

@@ -27,6 +27,10 @@ type Reader struct {
 	buf  []any
 	busy atomic.Bool // a read that may block is under way
 	size int         // of the largest recent reply
+
+	queues []*Queue // of the last Read
+	names  []string // of their streams
+	args   []any    // with these
 }
 
 // line is a connection to one server.
@@ -165,20 +169,16 @@ func (r *Reader) block(d time.Duration) time.Duration {
 // On a cluster the queues have one hash tag. Messages go
 // to each, with the position of their queue.
 func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, count int, wait time.Duration, each func(q int, e Entry)) error {
-	args := append(r.buf[:0], "XREADGROUP", "GROUP", group, consumer, "COUNT", count)
+	r.name(queues)
+	args := r.args
 	if wait > 0 {
-		args = append(args, "BLOCK", max(r.block(wait).Milliseconds(), 1))
+		copy(args[readHead-2:], []any{"BLOCK", max(r.block(wait).Milliseconds(), 1)})
 		r.busy.Store(true)
 		defer r.busy.Store(false)
+	} else {
+		args = args[2:] // the head is shorter
 	}
-	args = append(args, "STREAMS")
-	for _, q := range queues {
-		args = append(args, q.stream)
-	}
-	for range queues {
-		args = append(args, ">")
-	}
-	r.buf = args
+	copy(args, []any{"XREADGROUP", "GROUP", group, consumer, "COUNT", count})
 	reply := r.newReply()
 	if ok, err := r.run(ctx, queues[0].Stream, reply, args); !ok {
 		return classify(err)
@@ -188,7 +188,7 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 	parse := resp{b: reply.b}
 	return classify(parse.streams(func(key, id []byte, fields [][]byte) error {
 		for i := range queues { // replies come in the order asked for
-			if queues[(at+i)%len(queues)].Stream == string(key) {
+			if r.names[(at+i)%len(queues)] == string(key) {
 				at = (at + i) % len(queues)
 				break
 			}
@@ -198,6 +198,28 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 		each(at, e)
 		return nil
 	}))
+}
+
+// readHead is how many arguments there are before STREAMS.
+const readHead = 8
+
+// name fills in the streams of a read: mostly those of the last one, and perhaps a
+// thousand of them.
+func (r *Reader) name(queues []*Queue) {
+	if slices.Equal(queues, r.queues) {
+		return
+	}
+	r.queues = append(r.queues[:0], queues...)
+	r.names = r.names[:0]
+	r.args = append(r.args[:0], make([]any, readHead)...)
+	r.args = append(r.args, "STREAMS")
+	for _, q := range queues {
+		r.names = append(r.names, q.Stream)
+		r.args = append(r.args, q.stream)
+	}
+	for range queues {
+		r.args = append(r.args, ">")
+	}
 }
 
 // Interrupt makes a blocked Read return. It reports whether there was one.

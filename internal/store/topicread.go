@@ -36,8 +36,14 @@ func (t *Topic) Read(ctx context.Context, start string, n int) ([]Entry, error) 
 }
 
 // entries reads the reply of an XRANGE.
-func entries(raw []byte) (out []Entry, err error) {
+func entries(raw []byte) ([]Entry, error) {
 	r := resp{b: raw}
+	n, err := r.array()
+	if err != nil {
+		return nil, classify(err)
+	}
+	out := make([]Entry, 0, max(n, 0))
+	r.i = 0
 	err = r.entries(func(id []byte, fields [][]byte) error {
 		out = append(out, newEntry(string(id), fields))
 		return nil
