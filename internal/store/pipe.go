@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -30,6 +31,7 @@ type pipe struct {
 	waiting []*call
 	flushes int
 	closed  bool
+	shared  bool           // the last batch had several calls
 	idle    sync.WaitGroup // running flushes
 }
 
@@ -183,12 +185,19 @@ func (p *pipe) flush() {
 	var cmds []redis.Cmder
 	for {
 		p.mu.Lock()
+		if p.shared {
+			// Those who are about to come, come along: a round trip takes longer.
+			p.mu.Unlock()
+			runtime.Gosched()
+			p.mu.Lock()
+		}
 		if len(p.waiting) == 0 {
 			p.flushes--
 			p.mu.Unlock()
 			return
 		}
 		batch = p.take(batch[:0])
+		p.shared = len(batch) > 1
 		p.mu.Unlock()
 
 		cmds = cmds[:0]
