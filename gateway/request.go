@@ -32,7 +32,7 @@ func Request[Resp any](ctx context.Context, g *Gateway, path string, v any) (Res
 	if err != nil {
 		return out, fmt.Errorf("gateway: request %q: %w", path, err)
 	}
-	reply, err := g.do(ctx, c)
+	reply, err := g.do(ctx, &c)
 	if err != nil {
 		return out, fmt.Errorf("gateway: request %q: %w", path, err)
 	}
@@ -45,15 +45,16 @@ func Request[Resp any](ctx context.Context, g *Gateway, path string, v any) (Res
 	return out, nil
 }
 
-func newCall(path string, body []byte) (*call, error) {
-	c := &call{method: http.MethodPost, path: path, body: body}
-	if !strings.HasPrefix(path, "/") {
-		var ok bool
-		if c.method, c.path, ok = strings.Cut(path, " "); !ok {
-			return nil, &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
-		}
+func newCall(path string, body []byte) (c call, err error) {
+	c.target, c.body = strings.TrimSuffix(path, "?"), body
+	if strings.HasPrefix(path, "/") {
+		c.target = http.MethodPost + " " + c.target
 	}
-	c.path, c.query, _ = strings.Cut(c.path, "?")
+	var ok bool
+	if c.method, c.path, ok = strings.Cut(c.target, " "); !ok {
+		return c, &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
+	}
+	c.path, _, _ = strings.Cut(c.path, "?")
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package leanmq
 
 import (
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -138,12 +139,13 @@ func checkHeader(name, value string) error {
 	return nil
 }
 
+// sendConfigs are those that options write into: on the stack they could not be, because
+// options are functions. None keeps what it was given.
+var sendConfigs = sync.Pool{New: func() any { return new(sendConfig) }}
+
 // newSendConfig applies the options and checks what they say together.
 func newSendConfig(opts []SendOption) (sendConfig, error) {
-	c := sendConfig{window: dedupeWindow}
-	for _, o := range opts {
-		o(&c)
-	}
+	c := applied(opts)
 	if c.terms.Delay < 0 {
 		c.fail(invalid("Delay", "is %v: want 0 or more", c.terms.Delay))
 	}
@@ -167,6 +169,19 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	}
 	c.terms.Scripted = c.level != 0 || c.order != "" || c.unique != "" || c.digest
 	return c, c.err
+}
+
+// applied is what the options say.
+func applied(opts []SendOption) sendConfig {
+	c := sendConfigs.Get().(*sendConfig)
+	defer sendConfigs.Put(c)
+	*c = sendConfig{window: dedupeWindow}
+	for _, o := range opts {
+		o(c)
+	}
+	said := *c
+	*c = sendConfig{}
+	return said
 }
 
 // forMany returns an error if the options are for one message only.
