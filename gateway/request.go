@@ -24,25 +24,33 @@ import (
 // as over HTTP. The cause is in the chain: errors.Is(err, leanmq.ErrNoReply).
 func Request[Resp any](ctx context.Context, g *Gateway, path string, v any) (Resp, error) {
 	var out Resp
+	answer, err := g.request(ctx, path, v)
+	if err == nil {
+		if err = decode(answer, &out); err == nil {
+			return out, nil
+		}
+		err = fmt.Errorf("the answer is no %T: %w", out, err)
+	}
+	return out, fmt.Errorf("gateway: request %q: %w", path, err)
+}
+
+func (g *Gateway) request(ctx context.Context, path string, v any) (answer []byte, err error) {
 	body, err := webhook.EncodeBody(v)
 	if err != nil {
-		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+		return nil, err
 	}
 	c, err := newCall(path, body)
 	if err != nil {
-		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+		return nil, err
 	}
 	reply, err := g.do(ctx, &c)
 	if err != nil {
-		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+		return nil, err
 	}
 	if reply.Status >= http.StatusBadRequest {
-		return out, fmt.Errorf("gateway: request %q: %w", path, webhook.ParseProblem(reply.Status, reply.Payload))
+		return nil, webhook.ParseProblem(reply.Status, reply.Payload)
 	}
-	if err := decode(reply.Payload, &out); err != nil {
-		return out, fmt.Errorf("gateway: request %q: the answer is no %T: %w", path, out, err)
-	}
-	return out, nil
+	return reply.Payload, nil
 }
 
 func newCall(path string, body []byte) (c call, err error) {

@@ -77,25 +77,35 @@ func (b *Inbox) Request(ctx context.Context, q *Queue, payload []byte, opts ...S
 	if err != nil {
 		return nil, err
 	}
-	// All that was needed to send is off the stack: ten thousand may wait here.
+	// What was needed to send is off the stack: many may wait here at once.
 	select {
 	case r := <-w.reply:
-		if r == nil {
-			return nil, q.wrap("request", w.id, ErrClosed)
-		}
-		replyChans.Put(w.reply)
-		if err := b.c.openReply(r); err != nil {
-			return nil, q.wrap("request", w.id, err)
-		}
-		return r, nil
+		return b.answered(q, &w, r)
 	case <-ctx.Done():
 		b.forget(w.correlation)
-		err := context.Cause(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: %w", ErrNoReply, err)
-		}
+		return nil, unanswered(ctx, q, &w)
+	}
+}
+
+// answered opens the reply to a request. There is none if the inbox was closed.
+func (b *Inbox) answered(q *Queue, w *wait, r *Reply) (*Reply, error) {
+	if r == nil {
+		return nil, q.wrap("request", w.id, ErrClosed)
+	}
+	replyChans.Put(w.reply)
+	if err := b.c.openReply(r); err != nil {
 		return nil, q.wrap("request", w.id, err)
 	}
+	return r, nil
+}
+
+// unanswered is the error of a request that ctx has ended.
+func unanswered(ctx context.Context, q *Queue, w *wait) error {
+	err := context.Cause(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", ErrNoReply, err)
+	}
+	return q.wrap("request", w.id, err)
 }
 
 // wait is a request that was sent.
@@ -112,11 +122,11 @@ var replyChans = sync.Pool{New: func() any { return make(chan *Reply, 1) }}
 
 // ask sends a request.
 func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOption) (w wait, err error) {
-	cfg, err := newSendConfig(opts)
-	if err != nil {
-		return w, q.wrap("request", cfg.id, err)
+	var e store.Envelope
+	var terms store.SendTerms
+	if err := draft(payload, opts, &e, &terms); err != nil {
+		return w, q.wrap("request", e.ID, err)
 	}
-	e := cfg.envelope(payload)
 	if deadline, ok := ctx.Deadline(); ok && e.TTL == 0 {
 		e.TTL = max(time.Until(deadline).Milliseconds(), 1)
 	}
@@ -131,7 +141,7 @@ func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOp
 		}
 	}()
 	e.Inbox, e.Correlation = b.in.Key, strconv.FormatUint(w.correlation, correlationBase)
-	w.id, err = q.send(ctx, &e, &cfg.terms)
+	w.id, err = q.send(ctx, &e, &terms)
 	waits = err == nil
 	return w, err
 }

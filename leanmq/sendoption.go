@@ -139,13 +139,43 @@ func checkHeader(name, value string) error {
 	return nil
 }
 
-// sendConfigs are those that options write into: on the stack they could not be, because
-// options are functions. None keeps what it was given.
+// sendConfigs are lent to options to write into: one of its own would be an allocation
+// for each send, because options are functions. None keeps it.
 var sendConfigs = sync.Pool{New: func() any { return new(sendConfig) }}
 
-// newSendConfig applies the options and checks what they say together.
+// lendSendConfig applies the options and checks what they say together.
+func lendSendConfig(opts []SendOption) *sendConfig {
+	c := sendConfigs.Get().(*sendConfig)
+	c.window = dedupeWindow
+	for _, o := range opts {
+		o(c)
+	}
+	c.check()
+	return c
+}
+
+func (c *sendConfig) giveBack() {
+	*c = sendConfig{}
+	sendConfigs.Put(c)
+}
+
+// newSendConfig is lendSendConfig for those who keep what the options say.
 func newSendConfig(opts []SendOption) (sendConfig, error) {
-	c := applied(opts)
+	c := lendSendConfig(opts)
+	defer c.giveBack()
+	return *c, c.err
+}
+
+// draft makes a message of its payload and the options.
+func draft(payload []byte, opts []SendOption, e *store.Envelope, terms *store.SendTerms) error {
+	c := lendSendConfig(opts)
+	defer c.giveBack()
+	*e, *terms = c.envelope(payload), c.terms
+	return c.err
+}
+
+// check checks what the options say together.
+func (c *sendConfig) check() {
 	if c.terms.Delay < 0 {
 		c.fail(invalid("Delay", "is %v: want 0 or more", c.terms.Delay))
 	}
@@ -168,20 +198,6 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 		c.fail(invalid("Unique", "and UniquePayload exclude each other"))
 	}
 	c.terms.Scripted = c.level != 0 || c.order != "" || c.unique != "" || c.digest
-	return c, c.err
-}
-
-// applied is what the options say.
-func applied(opts []SendOption) sendConfig {
-	c := sendConfigs.Get().(*sendConfig)
-	defer sendConfigs.Put(c)
-	*c = sendConfig{window: dedupeWindow}
-	for _, o := range opts {
-		o(c)
-	}
-	said := *c
-	*c = sendConfig{}
-	return said
 }
 
 // forMany returns an error if the options are for one message only.
