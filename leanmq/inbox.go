@@ -124,7 +124,7 @@ var replyChans = sync.Pool{New: func() any { return make(chan *Reply, 1) }}
 func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOption) (w wait, err error) {
 	var e store.Envelope
 	var terms store.SendTerms
-	if err := draft(payload, opts, &e, &terms); err != nil {
+	if err := draft(&e, &terms, payload, opts); err != nil {
 		return w, q.wrap("request", e.ID, err)
 	}
 	if deadline, ok := ctx.Deadline(); ok && e.TTL == 0 {

@@ -166,11 +166,12 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	return *c, c.err
 }
 
-// draft makes a message of its payload and the options.
-func draft(payload []byte, opts []SendOption, e *store.Envelope, terms *store.SendTerms) error {
+// draft makes a message of an empty one and its terms.
+func draft(e *store.Envelope, terms *store.SendTerms, payload []byte, opts []SendOption) error {
 	c := lendSendConfig(opts)
 	defer c.giveBack()
-	*e, *terms = c.envelope(payload), c.terms
+	c.fill(e, payload)
+	*terms = c.terms
 	return c.err
 }
 
@@ -213,11 +214,16 @@ func (c *sendConfig) forMany() error {
 	return nil
 }
 
-func (c *sendConfig) envelope(payload []byte) store.Envelope {
-	e := store.Envelope{
-		Payload: payload, ID: c.id, Target: c.target, Policy: c.policy,
-		Level: int64(c.level), Type: c.kind, OrderKey: c.order, UniqueKey: c.unique, KeepResult: c.keep.Milliseconds(),
-	}
+func (c *sendConfig) envelope(payload []byte) (e store.Envelope) {
+	c.fill(&e, payload)
+	return e
+}
+
+// fill makes a message of an empty one.
+func (c *sendConfig) fill(e *store.Envelope, payload []byte) {
+	e.Payload, e.ID, e.Target, e.Type = payload, c.id, c.target, c.kind
+	e.Level, e.OrderKey, e.UniqueKey = int64(c.level), c.order, c.unique
+	e.Policy, e.KeepResult = c.policy, c.keep.Milliseconds()
 	if c.digest {
 		e.UniqueKey = payloadKey(payload)
 	}
@@ -230,5 +236,4 @@ func (c *sendConfig) envelope(payload []byte) store.Envelope {
 	if c.codec != nil && c.codec.Name() != JSON.Name() {
 		e.Header = append(e.Header, headerCodec, c.codec.Name())
 	}
-	return e
 }
