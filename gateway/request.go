@@ -39,8 +39,8 @@ func (g *Gateway) request(ctx context.Context, path string, v any) (answer []byt
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCall(path, body)
-	if err != nil {
+	c := call{body: body}
+	if err := c.setTarget(path); err != nil {
 		return nil, err
 	}
 	reply, err := g.do(ctx, &c)
@@ -53,17 +53,21 @@ func (g *Gateway) request(ctx context.Context, path string, v any) (answer []byt
 	return reply.Payload, nil
 }
 
-func newCall(path string, body []byte) (c call, err error) {
-	c.target, c.body = strings.TrimSuffix(path, "?"), body
+func (c *call) setTarget(path string) error {
+	c.target = path
 	if strings.HasPrefix(path, "/") {
 		c.target = http.MethodPost + " " + c.target
 	}
-	var ok bool
-	if c.method, c.path, ok = strings.Cut(c.target, " "); !ok {
-		return c, &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
+	method, rest, ok := strings.Cut(c.target, " ")
+	if !ok {
+		return &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
 	}
-	c.path, _, _ = strings.Cut(c.path, "?")
-	return c, nil
+	path, query, _ := strings.Cut(rest, "?")
+	if query == "" {
+		c.target = strings.TrimSuffix(c.target, "?")
+	}
+	c.method, c.path = method, path
+	return nil
 }
 
 func decode(payload []byte, out any) error {

@@ -1,6 +1,7 @@
 package leanmq
 
 import (
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -17,7 +18,7 @@ const dedupeWindow = 5 * time.Minute
 type sendConfig struct {
 	id        string
 	target    string
-	header    Header
+	header    []string // name, value, …
 	ttl       time.Duration
 	terms     store.SendTerms
 	window    time.Duration
@@ -82,6 +83,7 @@ func WithHeader(name, value string) SendOption {
 // Headers adds headers, each as WithHeader does.
 func Headers(h Header) SendOption {
 	return func(c *sendConfig) {
+		c.header = slices.Grow(c.header, 2*min(len(h), store.MaxHeaders))
 		for name, value := range h {
 			WithHeader(name, value)(c)
 		}
@@ -118,10 +120,17 @@ func (c *sendConfig) fail(err error) {
 }
 
 func (c *sendConfig) setHeader(name, value string) {
-	if c.header == nil {
-		c.header = Header{}
+	for i := 0; i < len(c.header); i += 2 {
+		if c.header[i] == name {
+			c.header[i+1] = value
+			return
+		}
 	}
-	c.header[name] = value
+	if len(c.header) == 2*store.MaxHeaders {
+		c.fail(invalid("header", "there are more than %d", store.MaxHeaders))
+		return
+	}
+	c.header = append(c.header, name, value)
 }
 
 func checkHeader(name, value string) error {
@@ -186,9 +195,6 @@ func (c *sendConfig) check() {
 	if c.maxAge > 0 && c.terms.Delay > c.maxAge {
 		c.fail(invalid("Delay", "is %v and RetryWith.MaxAge %v: no attempt could begin", c.terms.Delay, c.maxAge))
 	}
-	if len(c.header) > store.MaxHeaders {
-		c.fail(invalid("header", "there are %d: at most %d are allowed", len(c.header), store.MaxHeaders))
-	}
 	if c.id != "" {
 		c.terms.Window = c.window
 	}
@@ -230,9 +236,7 @@ func (c *sendConfig) fill(e *store.Envelope, payload []byte) {
 	if c.ttl > 0 {
 		e.TTL = max(c.ttl.Milliseconds(), 1)
 	}
-	for name, value := range c.header {
-		e.Header = append(e.Header, name, value)
-	}
+	e.Header = slices.Clip(c.header) // several messages have the same ones
 	if c.codec != nil && c.codec.Name() != JSON.Name() {
 		e.Header = append(e.Header, headerCodec, c.codec.Name())
 	}
