@@ -71,13 +71,7 @@ func Dedupe(window time.Duration) SendOption {
 // WithHeader adds a header. Names have 2 to 256 printable ASCII bytes and do not
 // begin with a colon; values have at most 8 KiB. There are at most 128.
 func WithHeader(name, value string) SendOption {
-	return func(c *sendConfig) {
-		if err := checkHeader(name, value); err != nil {
-			c.fail(err)
-			return
-		}
-		c.setHeader(name, value)
-	}
+	return func(c *sendConfig) { c.setHeader(name, value) }
 }
 
 // Headers adds headers, each as WithHeader does.
@@ -85,7 +79,7 @@ func Headers(h Header) SendOption {
 	return func(c *sendConfig) {
 		c.header = slices.Grow(c.header, 2*min(len(h), store.MaxHeaders))
 		for name, value := range h {
-			WithHeader(name, value)(c)
+			c.setHeader(name, value)
 		}
 	}
 }
@@ -120,6 +114,10 @@ func (c *sendConfig) fail(err error) {
 }
 
 func (c *sendConfig) setHeader(name, value string) {
+	if err := checkHeader(name, value); err != nil {
+		c.fail(err)
+		return
+	}
 	for i := 0; i < len(c.header); i += 2 {
 		if c.header[i] == name {
 			c.header[i+1] = value
