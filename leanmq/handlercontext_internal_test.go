@@ -72,10 +72,10 @@ func TestHandlerContextIsOrdinary(t *testing.T) {
 					e.end(h.end)
 					synctest.Wait()
 
-					if got := h.Err(); got != e.err {
+					if got := h.Err(); got != e.err { //nolint:errorlint // it is the very same one
 						t.Errorf("Err is %v, want %v", got, e.err)
 					}
-					if got := context.Cause(h); got != e.cause {
+					if got := context.Cause(h); got != e.cause { //nolint:errorlint // it is the very same one
 						t.Errorf("the cause is %v, want %v", got, e.cause)
 					}
 					select {
@@ -147,7 +147,7 @@ func TestHandlerContextEndsItsChildren(t *testing.T) {
 							end()
 						}
 						<-ctx.Done()
-						if cause := context.Cause(ctx); cause != want {
+						if cause := context.Cause(ctx); cause != want { //nolint:errorlint // it is the very same one
 							t.Errorf("the child's cause is %v, want %v", cause, want)
 						}
 						h.end(nil)
