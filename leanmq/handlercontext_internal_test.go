@@ -194,7 +194,7 @@ func TestHandlerContextEndedAtOnce(t *testing.T) {
 		all.Wait()
 		won := context.Cause(h)
 		for _, cause := range seen {
-			if cause != won {
+			if cause != won { //nolint:errorlint // it is the very same one
 				t.Fatalf("some see %v, others %v", cause, won)
 			}
 		}

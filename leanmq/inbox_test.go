@@ -297,7 +297,7 @@ func TestRequestThatFailsAtItsSendDoesNotWait(t *testing.T) {
 		}
 		func() {
 			defer func() {
-				if v := recover(); v != wrong {
+				if v, _ := recover().(error); !errors.Is(v, wrong) {
 					t.Errorf("it panics with %v", v)
 				}
 			}()
