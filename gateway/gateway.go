@@ -145,15 +145,19 @@ func (g *Gateway) opened(just *leanmq.Inbox) (*leanmq.Inbox, error) {
 
 // call is one request on its way, whoever makes it.
 type call struct {
-	method, path, query string
-	header              leanmq.Header
-	body                []byte
+	target       string // "METHOD /path[?query]"
+	method, path string
+	header       leanmq.Header
+	body         []byte
 }
 
 // do sends the request and waits for the reply. Errors are problems.
 func (g *Gateway) do(ctx context.Context, c *call) (*leanmq.Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
-	defer cancel()
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > g.timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.timeout)
+		defer cancel()
+	}
 	reply, err := g.exchange(ctx, c)
 	if err != nil {
 		return nil, problem(ended(ctx, err))
@@ -183,11 +187,10 @@ func (g *Gateway) exchange(ctx context.Context, c *call) (*leanmq.Reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	target := c.method + " " + c.path
-	if c.query != "" {
-		target += "?" + c.query
+	if len(c.header) == 0 {
+		return inbox.Request(ctx, route.Queue, c.body, leanmq.Target(c.target))
 	}
-	return inbox.Request(ctx, route.Queue, c.body, leanmq.Target(target), leanmq.Headers(c.header))
+	return inbox.Request(ctx, route.Queue, c.body, leanmq.Target(c.target), leanmq.Headers(c.header))
 }
 
 // retryAfter is what callers are told when the gateway cannot serve now.

@@ -23,13 +23,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, problem(err).Response(id))
 		return
 	}
-	reply, err := g.do(r.Context(), &call{
-		method: r.Method,
-		path:   r.URL.EscapedPath(),
-		query:  r.URL.RawQuery,
-		header: g.headers(r, id),
-		body:   body,
-	})
+	c := call{method: r.Method, path: r.URL.EscapedPath(), header: g.headers(r, id), body: body}
+	c.target = c.method + " " + c.path
+	if r.URL.RawQuery != "" {
+		c.target += "?" + r.URL.RawQuery
+	}
+	reply, err := g.do(r.Context(), &c)
 	if err != nil {
 		write(w, problem(err).Response(id))
 		return

@@ -24,37 +24,50 @@ import (
 // as over HTTP. The cause is in the chain: errors.Is(err, leanmq.ErrNoReply).
 func Request[Resp any](ctx context.Context, g *Gateway, path string, v any) (Resp, error) {
 	var out Resp
-	body, err := webhook.EncodeBody(v)
-	if err != nil {
-		return out, fmt.Errorf("gateway: request %q: %w", path, err)
+	answer, err := g.request(ctx, path, v)
+	if err == nil {
+		if err = decode(answer, &out); err == nil {
+			return out, nil
+		}
+		err = fmt.Errorf("the answer is no %T: %w", out, err)
 	}
-	c, err := newCall(path, body)
-	if err != nil {
-		return out, fmt.Errorf("gateway: request %q: %w", path, err)
-	}
-	reply, err := g.do(ctx, c)
-	if err != nil {
-		return out, fmt.Errorf("gateway: request %q: %w", path, err)
-	}
-	if reply.Status >= http.StatusBadRequest {
-		return out, fmt.Errorf("gateway: request %q: %w", path, webhook.ParseProblem(reply.Status, reply.Payload))
-	}
-	if err := decode(reply.Payload, &out); err != nil {
-		return out, fmt.Errorf("gateway: request %q: the answer is no %T: %w", path, out, err)
-	}
-	return out, nil
+	return out, fmt.Errorf("gateway: request %q: %w", path, err)
 }
 
-func newCall(path string, body []byte) (*call, error) {
-	c := &call{method: http.MethodPost, path: path, body: body}
-	if !strings.HasPrefix(path, "/") {
-		var ok bool
-		if c.method, c.path, ok = strings.Cut(path, " "); !ok {
-			return nil, &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
-		}
+func (g *Gateway) request(ctx context.Context, path string, v any) (answer []byte, err error) {
+	body, err := webhook.EncodeBody(v)
+	if err != nil {
+		return nil, err
 	}
-	c.path, c.query, _ = strings.Cut(c.path, "?")
-	return c, nil
+	c := call{body: body}
+	if err := c.setTarget(path); err != nil {
+		return nil, err
+	}
+	reply, err := g.do(ctx, &c)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Status >= http.StatusBadRequest {
+		return nil, webhook.ParseProblem(reply.Status, reply.Payload)
+	}
+	return reply.Payload, nil
+}
+
+func (c *call) setTarget(path string) error {
+	c.target = path
+	if strings.HasPrefix(path, "/") {
+		c.target = http.MethodPost + " " + c.target
+	}
+	method, rest, ok := strings.Cut(c.target, " ")
+	if !ok {
+		return &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
+	}
+	path, query, _ := strings.Cut(rest, "?")
+	if query == "" {
+		c.target = strings.TrimSuffix(c.target, "?")
+	}
+	c.method, c.path = method, path
+	return nil
 }
 
 func decode(payload []byte, out any) error {

@@ -165,8 +165,8 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 	var left atomic.Int64
 	left.Store(int64(len(run)))
 	for i, m := range run {
-		one, end := p.context(m)
-		defer end(nil)
+		one := p.context(m)
+		defer one.end(nil)
 		each[i] = one
 		stop := context.AfterFunc(one, func() {
 			if left.Add(-1) == 0 {

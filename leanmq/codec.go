@@ -156,7 +156,8 @@ func (q *Queue) SendValue(ctx context.Context, v any, opts ...SendOption) (id st
 	if err != nil {
 		return "", q.wrap("send", c.id, err)
 	}
-	return q.send(ctx, c.envelope(payload), c.terms)
+	e := c.envelope(payload)
+	return q.send(ctx, &e, &c.terms)
 }
 
 // encode encodes v with the codec of one send, or else the client's first one.

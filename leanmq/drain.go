@@ -132,7 +132,7 @@ func (p *pool) cancelAll(cause error) int {
 	defer p.mu.Unlock()
 	for m := p.held.next; m != &p.held; m = m.next {
 		if m.cancel != nil {
-			m.cancel(cause)
+			m.cancel.end(cause)
 		}
 	}
 	return p.workers

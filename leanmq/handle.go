@@ -13,11 +13,11 @@ func (p *pool) handle(m *Message) (took time.Duration) {
 	if p.dropUnseen(m, start) {
 		return 1
 	}
-	ctx, cancel := p.context(m)
+	ctx := p.context(m)
 	err := call(ctx, p.h, m)
 	took = max(time.Since(start), 1)
 	p.conclude(ctx, m, err)
-	cancel(nil)
+	ctx.end(nil)
 	p.c.noteRun(m, start, took, err)
 	return took
 }
@@ -60,25 +60,21 @@ func (m *Message) expired(c *Client, now time.Time) bool {
 }
 
 // context makes the handler's context and lets the keeper end it.
-func (p *pool) context(m *Message) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(p.base)
+func (p *pool) context(m *Message) *handlerContext {
+	ctx := &handlerContext{base: p.base}
+	if !m.Deadline.IsZero() {
+		ctx.deadline = p.c.local(m.Deadline)
+	}
 	p.mu.Lock()
-	m.cancel = cancel
+	defer p.mu.Unlock()
+	m.cancel = ctx
 	if m.lost { // just before
-		cancel(ErrLeaseLost)
+		ctx.end(ErrLeaseLost)
 	}
 	if p.canceled.has(m) {
-		cancel(ErrCanceled)
+		ctx.end(ErrCanceled)
 	}
-	p.mu.Unlock()
-	if m.Deadline.IsZero() {
-		return ctx, cancel
-	}
-	timed, stop := context.WithDeadlineCause(ctx, p.c.local(m.Deadline), ErrExpired)
-	return timed, func(cause error) {
-		stop()
-		cancel(cause)
-	}
+	return ctx
 }
 
 // call turns a panic into an error.

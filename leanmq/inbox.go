@@ -42,7 +42,7 @@ type Inbox struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting map[string]chan *Reply // by correlation id
+	waiting map[uint64]chan *Reply // by correlation id
 	closed  bool
 
 	dropped atomic.Int64
@@ -55,7 +55,7 @@ func (c *Client) OpenInbox(ctx context.Context) (*Inbox, error) {
 		return nil, wrap("open inbox", "", "", err)
 	}
 	run, cancel := context.WithCancel(context.Background())
-	b := &Inbox{c: c, in: in, cancel: cancel, waiting: map[string]chan *Reply{}}
+	b := &Inbox{c: c, in: in, cancel: cancel, waiting: map[uint64]chan *Reply{}}
 	b.wg.Go(func() { b.read(run) })
 	b.wg.Go(func() { b.renew(run) })
 	return b, nil
@@ -68,66 +68,98 @@ func (c *Client) OpenInbox(ctx context.Context) (*Inbox, error) {
 // Errors: [ErrNoReply] when the time was up, those of Send, and the cause of
 // ctx. A reply with an error status is a reply, not an error.
 func (b *Inbox) Request(ctx context.Context, q *Queue, payload []byte, opts ...SendOption) (*Reply, error) {
-	cfg, err := newSendConfig(opts)
-	if err != nil {
-		return nil, q.wrap("request", cfg.id, err)
-	}
-	return b.request(ctx, q, cfg.envelope(payload), cfg.terms)
-}
-
-func (b *Inbox) request(ctx context.Context, q *Queue, e store.Envelope, terms store.SendTerms) (*Reply, error) {
-	timeout := DefaultRequestTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = time.Until(deadline)
-	} else {
+	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
+		ctx, cancel = context.WithTimeout(ctx, DefaultRequestTimeout)
 		defer cancel()
 	}
-	if e.TTL == 0 {
-		e.TTL = max(timeout.Milliseconds(), 1)
-	}
-	e.Inbox = b.in.Key
-	e.Correlation = strconv.FormatUint(rand.Uint64(), 36)
-	reply := make(chan *Reply, 1)
-	if err := b.expect(e.Correlation, reply); err != nil {
-		return nil, q.wrap("request", "", err)
-	}
-	defer b.forget(e.Correlation)
-
-	id, err := q.send(ctx, e, terms)
+	w, err := b.ask(ctx, q, payload, opts)
 	if err != nil {
 		return nil, err
 	}
+	// What was needed to send is off the stack: many may wait here at once.
 	select {
-	case r := <-reply:
-		if r == nil {
-			return nil, q.wrap("request", id, ErrClosed)
-		}
-		if err := b.c.openReply(r); err != nil {
-			return nil, q.wrap("request", id, err)
-		}
-		return r, nil
+	case r := <-w.reply:
+		return b.answered(q, &w, r)
 	case <-ctx.Done():
-		err := context.Cause(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: %w", ErrNoReply, err)
-		}
-		return nil, q.wrap("request", id, err)
+		b.forget(w.correlation)
+		return nil, unanswered(ctx, q, &w)
 	}
 }
 
-func (b *Inbox) expect(correlation string, reply chan *Reply) error {
+// answered opens the reply to a request. There is none if the inbox was closed.
+func (b *Inbox) answered(q *Queue, w *wait, r *Reply) (*Reply, error) {
+	if r == nil {
+		return nil, q.wrap("request", w.id, ErrClosed)
+	}
+	replyChans.Put(w.reply)
+	if err := b.c.openReply(r); err != nil {
+		return nil, q.wrap("request", w.id, err)
+	}
+	return r, nil
+}
+
+// unanswered is the error of a request that ctx has ended.
+func unanswered(ctx context.Context, q *Queue, w *wait) error {
+	err := context.Cause(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", ErrNoReply, err)
+	}
+	return q.wrap("request", w.id, err)
+}
+
+// wait is a request that was sent.
+type wait struct {
+	id          string
+	correlation uint64
+	reply       chan *Reply
+}
+
+// replyChans are channels that have delivered a reply: whoever sent it had taken the
+// channel out of the inbox, so that nobody has it any more. Those of requests that
+// ended otherwise may still get one, and are not used again.
+var replyChans = sync.Pool{New: func() any { return make(chan *Reply, 1) }}
+
+// ask sends a request.
+func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOption) (w wait, err error) {
+	var e store.Envelope
+	var terms store.SendTerms
+	if err := draft(&e, &terms, payload, opts); err != nil {
+		return w, q.wrap("request", e.ID, err)
+	}
+	if deadline, ok := ctx.Deadline(); ok && e.TTL == 0 {
+		e.TTL = max(time.Until(deadline).Milliseconds(), 1)
+	}
+	w.correlation, w.reply = rand.Uint64(), replyChans.Get().(chan *Reply)
+	if err := b.expect(w); err != nil {
+		return w, q.wrap("request", "", err)
+	}
+	waits := false
+	defer func() {
+		if !waits { // also where a middleware panics
+			b.forget(w.correlation)
+		}
+	}()
+	e.Inbox, e.Correlation = b.in.Key, strconv.FormatUint(w.correlation, correlationBase)
+	w.id, err = q.send(ctx, &e, &terms)
+	waits = err == nil
+	return w, err
+}
+
+// correlationBase is how correlation ids are written in messages and replies.
+const correlationBase = 36
+
+func (b *Inbox) expect(w wait) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return ErrClosed
 	}
-	b.waiting[correlation] = reply
+	b.waiting[w.correlation] = w.reply
 	return nil
 }
 
-func (b *Inbox) forget(correlation string) {
+func (b *Inbox) forget(correlation uint64) {
 	b.mu.Lock()
 	delete(b.waiting, correlation)
 	b.mu.Unlock()
@@ -153,10 +185,7 @@ func (b *Inbox) read(ctx context.Context) {
 // arrived passes on one reply. One that nobody waits for, because it is late, a
 // duplicate or not ours, is dropped and counted.
 func (b *Inbox) arrived(r store.Reply) {
-	b.mu.Lock()
-	reply, ok := b.waiting[r.Correlation]
-	delete(b.waiting, r.Correlation)
-	b.mu.Unlock()
+	reply, ok := b.take(r.Correlation)
 	if !ok {
 		b.dropped.Add(1)
 		return
@@ -169,6 +198,19 @@ func (b *Inbox) arrived(r store.Reply) {
 		}
 	}
 	reply <- answer
+}
+
+// take takes the channel of whoever waits for a reply out of the inbox.
+func (b *Inbox) take(correlation string) (reply chan *Reply, ok bool) {
+	n, err := strconv.ParseUint(correlation, correlationBase, 64)
+	if err != nil {
+		return nil, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	reply, ok = b.waiting[n]
+	delete(b.waiting, n)
+	return reply, ok
 }
 
 // renew keeps the inbox alive.

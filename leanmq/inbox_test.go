@@ -235,6 +235,80 @@ func TestLateReplyIsDroppedAndCounted(t *testing.T) {
 	})
 }
 
+// Callers go away at any moment, just when their replies arrive as well, and others
+// come: each gets its own reply or none.
+func TestRepliesOfCallersThatWentAwayReachNobodyElse(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		consume(t, open(t, url).Queue("jobs"), func(_ context.Context, m *leanmq.Message) error {
+			m.Reply(leanmq.Reply{Payload: m.Payload})
+			return nil
+		}, leanmq.Concurrency(16))
+		in := openInbox(t, mq)
+		var callers sync.WaitGroup
+		var answered atomic.Int64
+		for caller := range 16 {
+			callers.Go(func() {
+				for i := range 50 {
+					ctx, cancel := context.WithCancel(t.Context())
+					if i%2 == 0 {
+						time.AfterFunc(time.Duration(i*caller)*10*time.Microsecond, cancel)
+					}
+					asked := fmt.Sprintf("%d of %d", i, caller)
+					r, err := in.Request(ctx, q, []byte(asked))
+					cancel()
+					switch {
+					case err == nil && string(r.Payload) != asked:
+						t.Errorf("asked %q and got %q", asked, r.Payload)
+					case err == nil:
+						answered.Add(1)
+					case i%2 != 0 || !errors.Is(err, context.Canceled):
+						t.Errorf("%q: %v", asked, err)
+					}
+				}
+			})
+		}
+		callers.Wait()
+		if n := answered.Load(); n < 16*25 {
+			t.Errorf("%d were answered: those alone that stayed are %d", n, 16*25)
+		}
+		if n := in.Stats().Waiting; n != 0 {
+			t.Errorf("%d wait still", n)
+		}
+	})
+}
+
+// A request that was not sent, or of which a middleware says so, does not wait.
+func TestRequestThatFailsAtItsSendDoesNotWait(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		wrong := errors.New("wrong")
+		mq := open(t, url, leanmq.UseSend(func(next leanmq.SendFunc) leanmq.SendFunc {
+			return func(ctx context.Context, ms []*leanmq.Outgoing) error {
+				if string(ms[0].Payload) == "panic" {
+					panic(wrong)
+				}
+				return errors.Join(next(ctx, ms), wrong)
+			}
+		}))
+		in := openInbox(t, mq)
+		if _, err := in.Request(t.Context(), mq.Queue("jobs"), nil); !errors.Is(err, wrong) {
+			t.Error(err)
+		}
+		func() {
+			defer func() {
+				if v, _ := recover().(error); !errors.Is(v, wrong) {
+					t.Errorf("it panics with %v", v)
+				}
+			}()
+			_, _ = in.Request(t.Context(), mq.Queue("jobs"), []byte("panic"))
+		}()
+		if n := in.Stats().Waiting; n != 0 {
+			t.Errorf("%d wait still", n)
+		}
+	})
+}
+
 func TestReplyToAnInboxThatIsGoneHarmsNobody(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)

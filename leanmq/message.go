@@ -1,7 +1,6 @@
 package leanmq
 
 import (
-	"context"
 	"iter"
 	"time"
 
@@ -55,8 +54,8 @@ type Message struct {
 	// While it is held by a pool.
 	next, prev *Message
 	verdict    verdict
-	run        *run                    // for hooks only
-	cancel     context.CancelCauseFunc // while its handler runs
+	run        *run            // for hooks only
+	cancel     *handlerContext // while its handler runs
 	settling   bool
 	lost       bool
 	tx         inTx // guarded by the pool's lock, if a pool holds it

@@ -49,7 +49,8 @@ func (q *PartitionedQueue) send(ctx context.Context, c *sendConfig, payload []by
 	} else {
 		part = partitionOf(key, len(q.parts))
 	}
-	return q.parts[part].send(ctx, c.envelope(payload), c.terms)
+	e, terms := c.envelope(payload), c.terms
+	return q.parts[part].send(ctx, &e, &terms)
 }
 
 // turns takes n turns and returns the first one's partition.

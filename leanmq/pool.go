@@ -242,7 +242,7 @@ func (p *pool) loseLocked(m *Message, why string, tell []MessageInfo) []MessageI
 	}
 	m.lost = true
 	if m.cancel != nil {
-		m.cancel(ErrLeaseLost)
+		m.cancel.end(ErrLeaseLost)
 	}
 	p.log.Warn().Str("id", m.ID).Msg("lease lost: " + why)
 	if p.c.hooks != nil {

@@ -34,11 +34,13 @@ func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (i
 	if err != nil {
 		return "", q.wrap("send", c.id, err)
 	}
-	return q.send(ctx, c.envelope(payload), c.terms)
+	e := c.envelope(payload)
+	return q.send(ctx, &e, &c.terms)
 }
 
-// send is where all single sends with something special come together.
-func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
+// send is where all single sends with something special come together. It may change
+// what it is given.
+func (q *Queue) send(ctx context.Context, e *store.Envelope, terms *store.SendTerms) (string, error) {
 	if q.c.sending != nil {
 		return q.sendAround(ctx, e, terms)
 	}
@@ -46,16 +48,22 @@ func (q *Queue) send(ctx context.Context, e store.Envelope, terms store.SendTerm
 }
 
 // sendNow sends one message, without what is around it.
-func (q *Queue) sendNow(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
+func (q *Queue) sendNow(ctx context.Context, e *store.Envelope, terms *store.SendTerms) (string, error) {
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
-	q.prepare(ctx, &e, &terms)
-	if terms == (store.SendTerms{}) {
-		id, err := q.sq.Send(ctx, &e)
+	q.prepare(ctx, e, terms)
+	if *terms == (store.SendTerms{}) {
+		id, err := q.sq.Send(ctx, e)
 		return id, q.wrap("send", e.ID, err)
 	}
-	r := q.sq.SendIf(ctx, []store.Envelope{e}, terms)[0]
+	return q.sendIf(ctx, e, terms)
+}
+
+// sendIf sends one message on terms. It is by itself so that what it needs is not on the
+// stack of a plain send.
+func (q *Queue) sendIf(ctx context.Context, e *store.Envelope, terms *store.SendTerms) (string, error) {
+	r := q.sq.SendIf(ctx, []store.Envelope{*e}, *terms)[0]
 	return r.ID, q.wrap("send", e.ID, sendError(r))
 }
 

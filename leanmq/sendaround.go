@@ -67,7 +67,7 @@ func (m *Outgoing) wrap(err error) error {
 }
 
 // sendAround sends one message through what is around sends.
-func (q *Queue) sendAround(ctx context.Context, e store.Envelope, terms store.SendTerms) (string, error) {
+func (q *Queue) sendAround(ctx context.Context, e *store.Envelope, terms *store.SendTerms) (string, error) {
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
@@ -77,8 +77,8 @@ func (q *Queue) sendAround(ctx context.Context, e store.Envelope, terms store.Se
 		s.observe(q, 1, err, start, func(int) bool { return err == nil })
 		return id, err
 	}
-	call := &sendCall{q: q, terms: terms}
-	ms, err := call.through(ctx, s.chain, []store.Envelope{e})
+	call := &sendCall{q: q, terms: *terms}
+	ms, err := call.through(ctx, s.chain, []store.Envelope{*e})
 	s.observe(q, 1, err, start, func(int) bool { return ms[0].state == sent })
 	if ms[0].state == notSent {
 		return "", err
@@ -197,7 +197,8 @@ func (c *sendCall) pass(ctx context.Context, ms []*Outgoing) error {
 			left[i].result(ids[i], err, fail)
 		}
 	default:
-		id, err := c.q.sendNow(ctx, es[0], c.terms)
+		terms := c.terms
+		id, err := c.q.sendNow(ctx, &es[0], &terms)
 		left[0].result(id, err, fail)
 	}
 	switch {

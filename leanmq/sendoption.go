@@ -1,6 +1,8 @@
 package leanmq
 
 import (
+	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -16,7 +18,7 @@ const dedupeWindow = 5 * time.Minute
 type sendConfig struct {
 	id        string
 	target    string
-	header    Header
+	header    []string // name, value, …
 	ttl       time.Duration
 	terms     store.SendTerms
 	window    time.Duration
@@ -69,20 +71,15 @@ func Dedupe(window time.Duration) SendOption {
 // WithHeader adds a header. Names have 2 to 256 printable ASCII bytes and do not
 // begin with a colon; values have at most 8 KiB. There are at most 128.
 func WithHeader(name, value string) SendOption {
-	return func(c *sendConfig) {
-		if err := checkHeader(name, value); err != nil {
-			c.fail(err)
-			return
-		}
-		c.setHeader(name, value)
-	}
+	return func(c *sendConfig) { c.setHeader(name, value) }
 }
 
 // Headers adds headers, each as WithHeader does.
 func Headers(h Header) SendOption {
 	return func(c *sendConfig) {
+		c.header = slices.Grow(c.header, 2*min(len(h), store.MaxHeaders))
 		for name, value := range h {
-			WithHeader(name, value)(c)
+			c.setHeader(name, value)
 		}
 	}
 }
@@ -117,10 +114,21 @@ func (c *sendConfig) fail(err error) {
 }
 
 func (c *sendConfig) setHeader(name, value string) {
-	if c.header == nil {
-		c.header = Header{}
+	if err := checkHeader(name, value); err != nil {
+		c.fail(err)
+		return
 	}
-	c.header[name] = value
+	for i := 0; i < len(c.header); i += 2 {
+		if c.header[i] == name {
+			c.header[i+1] = value
+			return
+		}
+	}
+	if len(c.header) == 2*store.MaxHeaders {
+		c.fail(invalid("header", "there are more than %d", store.MaxHeaders))
+		return
+	}
+	c.header = append(c.header, name, value)
 }
 
 func checkHeader(name, value string) error {
@@ -138,12 +146,44 @@ func checkHeader(name, value string) error {
 	return nil
 }
 
-// newSendConfig applies the options and checks what they say together.
-func newSendConfig(opts []SendOption) (sendConfig, error) {
-	c := sendConfig{window: dedupeWindow}
+// sendConfigs are lent to options to write into: one of its own would be an allocation
+// for each send, because options are functions. None keeps it.
+var sendConfigs = sync.Pool{New: func() any { return new(sendConfig) }}
+
+// lendSendConfig applies the options and checks what they say together.
+func lendSendConfig(opts []SendOption) *sendConfig {
+	c := sendConfigs.Get().(*sendConfig)
+	c.window = dedupeWindow
 	for _, o := range opts {
-		o(&c)
+		o(c)
 	}
+	c.check()
+	return c
+}
+
+func (c *sendConfig) giveBack() {
+	*c = sendConfig{}
+	sendConfigs.Put(c)
+}
+
+// newSendConfig is lendSendConfig for those who keep what the options say.
+func newSendConfig(opts []SendOption) (sendConfig, error) {
+	c := lendSendConfig(opts)
+	defer c.giveBack()
+	return *c, c.err
+}
+
+// draft makes a message of an empty one and its terms.
+func draft(e *store.Envelope, terms *store.SendTerms, payload []byte, opts []SendOption) error {
+	c := lendSendConfig(opts)
+	defer c.giveBack()
+	c.fill(e, payload)
+	*terms = c.terms
+	return c.err
+}
+
+// check checks what the options say together.
+func (c *sendConfig) check() {
 	if c.terms.Delay < 0 {
 		c.fail(invalid("Delay", "is %v: want 0 or more", c.terms.Delay))
 	}
@@ -152,9 +192,6 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 	}
 	if c.maxAge > 0 && c.terms.Delay > c.maxAge {
 		c.fail(invalid("Delay", "is %v and RetryWith.MaxAge %v: no attempt could begin", c.terms.Delay, c.maxAge))
-	}
-	if len(c.header) > store.MaxHeaders {
-		c.fail(invalid("header", "there are %d: at most %d are allowed", len(c.header), store.MaxHeaders))
 	}
 	if c.id != "" {
 		c.terms.Window = c.window
@@ -166,7 +203,6 @@ func newSendConfig(opts []SendOption) (sendConfig, error) {
 		c.fail(invalid("Unique", "and UniquePayload exclude each other"))
 	}
 	c.terms.Scripted = c.level != 0 || c.order != "" || c.unique != "" || c.digest
-	return c, c.err
 }
 
 // forMany returns an error if the options are for one message only.
@@ -182,22 +218,24 @@ func (c *sendConfig) forMany() error {
 	return nil
 }
 
-func (c *sendConfig) envelope(payload []byte) store.Envelope {
-	e := store.Envelope{
-		Payload: payload, ID: c.id, Target: c.target, Policy: c.policy,
-		Level: int64(c.level), Type: c.kind, OrderKey: c.order, UniqueKey: c.unique, KeepResult: c.keep.Milliseconds(),
-	}
+func (c *sendConfig) envelope(payload []byte) (e store.Envelope) {
+	c.fill(&e, payload)
+	return e
+}
+
+// fill makes a message of an empty one.
+func (c *sendConfig) fill(e *store.Envelope, payload []byte) {
+	e.Payload, e.ID, e.Target, e.Type = payload, c.id, c.target, c.kind
+	e.Level, e.OrderKey, e.UniqueKey = int64(c.level), c.order, c.unique
+	e.Policy, e.KeepResult = c.policy, c.keep.Milliseconds()
 	if c.digest {
 		e.UniqueKey = payloadKey(payload)
 	}
 	if c.ttl > 0 {
 		e.TTL = max(c.ttl.Milliseconds(), 1)
 	}
-	for name, value := range c.header {
-		e.Header = append(e.Header, name, value)
-	}
+	e.Header = slices.Clip(c.header) // several messages have the same ones
 	if c.codec != nil && c.codec.Name() != JSON.Name() {
 		e.Header = append(e.Header, headerCodec, c.codec.Name())
 	}
-	return e
 }

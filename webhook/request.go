@@ -100,10 +100,10 @@ func splitRoute(route string) (method, path, query string) {
 // newRequest reads a message for the route it was sent to.
 func newRequest(m *leanmq.Message, rt *route) (*Request, error) {
 	method, path, query := splitTarget(m.Target)
-	r := &Request{Message: m, Method: method, Path: path, Query: query, Pattern: rt.pattern.String(), Body: m.Payload}
+	r := &Request{Message: m, Method: method, Path: path, Query: query, Pattern: rt.text, Body: m.Payload}
 	_, values, ok := rt.matcher.match(method, path)
 	if !ok {
-		return nil, NewProblem(400, "the message's target %.200q is none of the route %s", m.Target, rt.pattern)
+		return nil, NewProblem(400, "the message's target %.200q is none of the route %s", m.Target, rt.text)
 	}
 	r.values = values
 	return r, nil

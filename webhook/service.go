@@ -76,6 +76,7 @@ type Router interface {
 // route is a pattern with its handler.
 type route struct {
 	pattern *pattern
+	text    string         // of the pattern, in its normal form
 	matcher tree[struct{}] // of this pattern alone
 	handler Handler
 	status  int // of a response that has none
@@ -121,7 +122,7 @@ func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []R
 	if err != nil {
 		panic(fmt.Sprintf("webhook: %s: %v", where, err))
 	}
-	rt := &route{pattern: p, where: where}
+	rt := &route{pattern: p, text: p.String(), where: where}
 	for _, o := range opts {
 		o(rt)
 	}

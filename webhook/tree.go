@@ -146,15 +146,35 @@ func (t *tree[T]) match(method, path string) (v T, ps params, ok bool) {
 	if !ok {
 		return v, params{}, false
 	}
-	var found *treeEntry[T]
-	t.root.visitMatching(rest, func(entries []treeEntry[T]) bool {
-		found = pick(entries, method)
-		return found == nil
-	})
+	found := t.root.find(rest, method)
 	if found == nil {
 		return v, params{}, false
 	}
 	return found.value, params{found.pattern, rest}, true
+}
+
+// find returns the most specific entry below n for the path rest and the method.
+func (n *treeNode[T]) find(rest, method string) *treeEntry[T] {
+	if rest == "" {
+		if found := pick(n.here, method); found != nil {
+			return found
+		}
+		return pick(n.rest, method)
+	}
+	seg, tail := cutSegment(rest)
+	if len(n.literals) > 0 {
+		if c := n.literals[unescape(seg)]; c != nil {
+			if found := c.find(tail, method); found != nil {
+				return found
+			}
+		}
+	}
+	if n.wild != nil {
+		if found := n.wild.find(tail, method); found != nil {
+			return found
+		}
+	}
+	return pick(n.rest, method)
 }
 
 // pick returns the entry with the most specific method that accepts the given one.
@@ -183,7 +203,7 @@ func (t *tree[T]) methods(path string) []string {
 		return nil
 	}
 	var ms []string
-	t.root.visitMatching(rest, func(entries []treeEntry[T]) bool {
+	t.root.visitMatching(rest, func(entries []treeEntry[T]) {
 		for _, e := range entries {
 			switch m := e.pattern.method; m {
 			case "":
@@ -194,29 +214,25 @@ func (t *tree[T]) methods(path string) []string {
 				ms = append(ms, m)
 			}
 		}
-		return true
 	})
 	slices.Sort(ms)
 	return slices.Compact(ms)
 }
 
-// visitMatching visits the patterns whose paths match the path rest below n,
-// the most specific first, until visit returns false. It reports whether it
-// went on to the end.
-func (n *treeNode[T]) visitMatching(rest string, visit func([]treeEntry[T]) bool) bool {
+// visitMatching visits the patterns whose paths match the path rest below n.
+func (n *treeNode[T]) visitMatching(rest string, visit func([]treeEntry[T])) {
+	visit(n.rest)
 	if rest == "" {
-		return visit(n.here) && visit(n.rest)
+		visit(n.here)
+		return
 	}
 	seg, tail := cutSegment(rest)
-	if len(n.literals) > 0 {
-		if c := n.literals[unescape(seg)]; c != nil && !c.visitMatching(tail, visit) {
-			return false
-		}
+	if c := n.literals[unescape(seg)]; c != nil {
+		c.visitMatching(tail, visit)
 	}
-	if n.wild != nil && !n.wild.visitMatching(tail, visit) {
-		return false
+	if n.wild != nil {
+		n.wild.visitMatching(tail, visit)
 	}
-	return visit(n.rest)
 }
 
 // trimPath returns the path without its first and its last slash, and whether
