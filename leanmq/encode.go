@@ -24,7 +24,7 @@ func (c *Client) Encode(ctx context.Context, v any, opts ...SendOption) (store.E
 		return store.Envelope{}, invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)
 	}
 	e := cfg.envelope(payload)
-	c.sealEnvelope(ctx, &e)
+	c.sealEnvelope(&e)
 	return e, nil
 }
 

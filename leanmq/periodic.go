@@ -158,7 +158,7 @@ func (q *Queue) definition(p *Periodic) (*store.Periodic, times, error) {
 	if q.c.sealer != nil {
 		sealed := e
 		sealed.Header = slices.Clone(e.Header)
-		q.c.sealEnvelope(context.Background(), &sealed)
+		q.c.sealEnvelope(&sealed)
 		def.Stored = &sealed
 	}
 	return def, times, nil

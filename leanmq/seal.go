@@ -121,11 +121,10 @@ func (s *sealer) seal(payload []byte) (sealed []byte, mark string) {
 }
 
 // sealEnvelope seals a message that is about to be sent, after the checks of its
-// payload. What is stored as it is, is kept.
-func (c *Client) sealEnvelope(ctx context.Context, e *store.Envelope) {
+// payload.
+func (c *Client) sealEnvelope(e *store.Envelope) {
 	sealed, mark := c.sealer.seal(e.Payload)
 	if mark == "" {
-		e.Payload = keep(ctx, e.Payload)
 		return
 	}
 	e.Payload = sealed

@@ -1,7 +1,6 @@
 package leanmq
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,7 @@ const MaxPayload = 16 << 20
 // have been sent.
 func (q *Queue) Send(ctx context.Context, payload []byte, opts ...SendOption) (id string, err error) {
 	if len(opts) == 0 && q.plain && len(payload) <= q.maxPayload {
-		e := store.Envelope{Payload: keep(ctx, payload)}
+		e := store.Envelope{Payload: payload}
 		id, err = q.sq.Send(ctx, &e)
 		if err != nil {
 			return "", q.wrap("send", "", err)
@@ -69,7 +68,7 @@ func (q *Queue) sendIf(ctx context.Context, e *store.Envelope, terms *store.Send
 
 // prepare makes of a message and its terms what the store takes.
 func (q *Queue) prepare(ctx context.Context, e *store.Envelope, terms *store.SendTerms) {
-	q.c.sealEnvelope(ctx, e)
+	q.c.sealEnvelope(e)
 	q.bind(e, terms)
 }
 
@@ -99,15 +98,6 @@ func (q *Queue) sendable(payload []byte) error {
 		return invalid("payload", "has %d bytes: at most %d are allowed", len(payload), q.maxPayload)
 	}
 	return nil
-}
-
-// keep copies the payload if the caller may get it back before it is written,
-// because ctx ended.
-func keep(ctx context.Context, payload []byte) []byte {
-	if ctx.Done() == nil {
-		return payload
-	}
-	return bytes.Clone(payload)
 }
 
 // SendMany adds messages in one round trip, in this order, and returns their
@@ -159,7 +149,7 @@ func (q *Queue) sendMany(ctx context.Context, c *sendConfig, payloads [][]byte, 
 // errs[i] says why message i was not sent.
 func (q *Queue) sendAllNow(ctx context.Context, envelopes []store.Envelope, terms store.SendTerms) (ids []string, errs []error) {
 	for i := range envelopes {
-		q.c.sealEnvelope(ctx, &envelopes[i])
+		q.c.sealEnvelope(&envelopes[i])
 	}
 	terms.Limit = q.maxLen
 	if terms == (store.SendTerms{}) {

@@ -82,7 +82,7 @@ func (q *Queue) SendStored(ctx context.Context, ms []store.Stored) (errs []error
 func (q *Queue) sendStoredNow(ctx context.Context, ms []store.Stored) []error {
 	for i := range ms {
 		e, terms := &ms[i].Envelope, &ms[i].Terms
-		q.c.sealEnvelope(ctx, e)
+		q.c.sealEnvelope(e)
 		q.bind(e, terms)
 		terms.Token = newSendToken()
 	}

@@ -17,16 +17,15 @@ type direct struct {
 	w     wire
 	taken bool   // by a caller, or by who connects
 	turn  uint64 // counts callers
-	reply rawReply
 }
 
 func newDirect(opts redis.Options) *direct { return &direct{w: wire{opts: opts}} }
 
-// maxDirect is how many commands a caller runs by itself at most.
-const maxDirect = 8
-
-// fit reports whether the replies of all commands can be read.
+// fit reports whether a caller may run the commands by itself.
 func fit(cmds []redis.Cmder) bool {
+	if len(cmds) > maxBatch {
+		return false
+	}
 	for _, cmd := range cmds {
 		switch cmd.(type) {
 		case *redis.StringCmd, *redis.Cmd:
@@ -34,7 +33,7 @@ func fit(cmds []redis.Cmder) bool {
 			return false
 		}
 	}
-	return len(cmds) <= maxDirect
+	return true
 }
 
 // take takes the connection for who calls run next. If there is none, or none that
@@ -94,14 +93,11 @@ func (d *direct) exchange(cmds []redis.Cmder) (read int, err error) {
 		return 0, err
 	}
 	for i, cmd := range cmds {
-		d.reply.b = d.reply.b[:0]
-		if err := d.w.read(&d.reply); err != nil {
+		reply, err := d.w.next()
+		if err != nil {
 			return i, err
 		}
-		setResult(cmd, d.reply.b)
-	}
-	if cap(d.reply.b) > keptBuffer {
-		d.reply.b = nil
+		setResult(cmd, reply)
 	}
 	return len(cmds), nil
 }

@@ -35,6 +35,12 @@ type Envelope struct {
 	Header      []string
 }
 
+// plain reports whether there is nothing but a payload.
+func (e *Envelope) plain() bool {
+	return len(e.Header) == 0 && e.ID == "" && e.Target == "" && e.Inbox == "" && e.Type == "" && e.Policy == "" &&
+		e.OrderKey == "" && e.UniqueKey == "" && e.TTL == 0 && e.Created == 0 && e.Attempts == 0 && e.Level == 0 && e.KeepResult == 0
+}
+
 // MalformedError says why a stream entry is no message.
 type MalformedError struct{ Reason string }
 

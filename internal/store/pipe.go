@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -30,6 +32,7 @@ type pipe struct {
 	mu      sync.Mutex
 	waiting []*call
 	flushes int
+	busy    atomic.Int32 // flushes, for who does not hold the lock
 	closed  bool
 	shared  bool           // the last batch had several calls
 	idle    sync.WaitGroup // running flushes
@@ -80,18 +83,60 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	p.mu.Lock()
-	if p.direct != nil && !p.closed && p.flushes == 0 && fit(c.cmds) {
-		if turn, ok, connect := p.direct.take(); ok {
-			p.flushes++
-			p.idle.Add(1)
-			p.mu.Unlock()
+	if p.direct != nil && p.busy.Load() == 0 && fit(c.cmds) {
+		p.mu.Lock()
+		turn, ok := p.takeDirectLocked()
+		p.mu.Unlock()
+		if ok {
 			return p.runDirect(ctx, c, turn)
-		} else if connect {
-			p.idle.Go(p.direct.connect)
 		}
 	}
+	own(ctx, c.cmds)
+	p.mu.Lock()
 	return p.lineUp(ctx, c)
+}
+
+// own copies what belongs to the caller, who may return before it is written.
+func own(ctx context.Context, cmds []redis.Cmder) {
+	if ctx.Done() == nil {
+		return
+	}
+	for _, cmd := range cmds {
+		args := cmd.Args()
+		for i, arg := range args {
+			if b, ok := arg.([]byte); ok {
+				args[i] = bytes.Clone(b)
+			}
+		}
+	}
+}
+
+// takeDirectLocked takes the direct connection, if there is no flush under way.
+func (p *pipe) takeDirectLocked() (turn uint64, ok bool) {
+	if p.closed || p.flushes > 0 {
+		return 0, false
+	}
+	turn, ok, connect := p.direct.take()
+	switch {
+	case ok:
+		p.beginLocked()
+	case connect:
+		p.idle.Go(p.direct.connect)
+	}
+	return turn, ok
+}
+
+// beginLocked and endLocked are around a flush.
+func (p *pipe) beginLocked() {
+	p.flushes++
+	p.busy.Store(int32(p.flushes))
+	p.idle.Add(1)
+}
+
+func (p *pipe) endLocked() {
+	p.flushes--
+	p.busy.Store(int32(p.flushes))
+	p.idle.Done()
 }
 
 // lineUp has a flush run the call. It unlocks the pipe.
@@ -102,8 +147,7 @@ func (p *pipe) lineUp(ctx context.Context, c *call) error {
 	}
 	p.waiting = append(p.waiting, c)
 	if p.flushes < maxFlushes {
-		p.flushes++
-		p.idle.Add(1)
+		p.beginLocked()
 		go p.flush()
 	}
 	p.mu.Unlock()
@@ -134,8 +178,7 @@ func (p *pipe) runDirect(ctx context.Context, c *call, turn uint64) error {
 	if len(p.waiting) > 0 {
 		go p.flush() // in our place
 	} else {
-		p.flushes--
-		p.idle.Done()
+		p.endLocked()
 	}
 	var again []redis.Cmder
 	for _, cmd := range c.cmds {
@@ -157,6 +200,7 @@ func (p *pipe) runDirect(ctx context.Context, c *call, turn uint64) error {
 	}
 	some := len(again) < len(c.cmds)
 	c.cmds = again
+	own(ctx, again)
 	err := p.lineUp(ctx, c)
 	if some {
 		return partly(err)
@@ -180,7 +224,6 @@ func (p *pipe) drop(c *call) bool {
 
 // flush sends batches until nothing waits.
 func (p *pipe) flush() {
-	defer p.idle.Done()
 	var batch []*call
 	var cmds []redis.Cmder
 	for {
@@ -192,7 +235,7 @@ func (p *pipe) flush() {
 			p.mu.Lock()
 		}
 		if len(p.waiting) == 0 {
-			p.flushes--
+			p.endLocked()
 			p.mu.Unlock()
 			return
 		}

@@ -63,7 +63,11 @@ func (q *Queue) relist(ctx context.Context) redis.Cmder {
 }
 
 func (q *Queue) xadd(ctx context.Context, e *Envelope) *redis.StringCmd {
-	args := make([]any, 0, 5+2*6+len(e.Header))
+	size := 5
+	if !e.plain() {
+		size += 2*6 + len(e.Header)
+	}
+	args := make([]any, 0, size)
 	args = append(args, "XADD", q.stream, "*")
 	return redis.NewStringCmd(ctx, e.appendFields(args)...)
 }

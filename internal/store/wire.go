@@ -22,7 +22,8 @@ type wire struct {
 	held *redis.Conn
 	conn net.Conn // nil before the first call, and after one that failed
 	out  []byte
-	rest []byte // what was read beyond the last reply
+	in   []byte // what was read beyond the last reply, which
+	used int    // so many bytes of it are, after next
 
 	since time.Time
 }
@@ -49,13 +50,13 @@ func (w *wire) call(ctx context.Context, reply *rawReply, cmds ...[]any) error {
 }
 
 func (w *wire) exchange(reply *rawReply, cmds [][]any) error {
+	if err := w.bound(time.Now()); err != nil {
+		return err
+	}
 	for _, args := range cmds {
 		if err := w.add(args); err != nil {
 			return err
 		}
-	}
-	if err := w.bound(time.Now()); err != nil {
-		return err
 	}
 	if err := w.flush(); err != nil {
 		return err
@@ -69,25 +70,72 @@ func (w *wire) exchange(reply *rawReply, cmds [][]any) error {
 	return w.read(reply)
 }
 
-// add adds a command to those that flush sends.
-func (w *wire) add(args []any) (err error) {
-	w.out, err = appendCommand(w.out, args)
-	if err != nil {
-		w.out = nil
+// add adds a command to those that flush sends. What fills a buffer is sent already.
+func (w *wire) add(args []any) error {
+	w.out = appendHead(w.out, '*', len(args))
+	for _, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			w.out = append(append(appendHead(w.out, '$', len(v)), v...), crlf...)
+		case []byte:
+			if err := w.addBytes(v); err != nil {
+				return err
+			}
+		case int:
+			w.out = appendNumber(w.out, int64(v))
+		case int64:
+			w.out = appendNumber(w.out, v)
+		default:
+			return fmt.Errorf("%w: %T as an argument", errProtocol, arg)
+		}
 	}
+	if len(w.out) >= fullBuffer {
+		return w.flush()
+	}
+	return nil
+}
+
+// addBytes adds an argument. A large one is not copied.
+func (w *wire) addBytes(v []byte) error {
+	w.out = appendHead(w.out, '$', len(v))
+	if len(v) < largeArg {
+		w.out = append(append(w.out, v...), crlf...)
+		return nil
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	w.out = append(w.out, crlf...)
+	_, err := w.conn.Write(v)
 	return err
 }
 
 func (w *wire) flush() error {
 	_, err := w.conn.Write(w.out)
-	if w.out = w.out[:0]; cap(w.out) > keptBuffer {
-		w.out = nil
-	}
+	w.out = w.out[:0]
 	return err
 }
 
+const (
+	// largeArg is the size from which copying takes longer than a write of its own.
+	largeArg = 16 << 10
+	// fullBuffer is the size at which a buffer is written.
+	fullBuffer = 64 << 10
+	crlf       = "\r\n"
+)
+
+func appendHead(b []byte, kind byte, n int) []byte {
+	return append(strconv.AppendInt(append(b, kind), int64(n), 10), crlf...)
+}
+
+func appendNumber(b []byte, n int64) []byte {
+	var digits [20]byte
+	text := strconv.AppendInt(digits[:0], n, 10)
+	return append(append(appendHead(b, '$', len(text)), text...), crlf...)
+}
+
 // keptBuffer is the size up to which a buffer is kept for further use.
-const keptBuffer = 64 << 10
+const keptBuffer = 256 << 10
 
 // bound bounds the time that the next commands may take.
 func (w *wire) bound(now time.Time) error {
@@ -139,7 +187,7 @@ func (w *wire) connect(ctx context.Context) error {
 }
 
 func (w *wire) close() error {
-	w.conn, w.out, w.rest = nil, nil, nil
+	w.conn, w.out, w.in, w.used = nil, nil, nil, 0
 	if w.rdb == nil {
 		return nil
 	}
@@ -158,26 +206,49 @@ const minRead = 4 << 10
 // read appends one reply to that, of any kind. The connection reads straight into its
 // memory.
 func (w *wire) read(to *rawReply) error {
-	to.b = append(to.b, w.rest...)
-	w.rest = w.rest[:0]
-	s := scan{missing: 1}
+	to.b = append(to.b, w.in...)
+	w.in = w.in[:0]
+	end, err := w.await(&to.b, 0)
+	if err != nil {
+		return err
+	}
+	w.in = append(w.in, to.b[end:]...)
+	to.b = to.b[:end]
+	return nil
+}
+
+// next returns one reply, which lasts until the next call.
+func (w *wire) next() ([]byte, error) {
+	if w.used == len(w.in) {
+		w.in, w.used = w.in[:0], 0
+		if cap(w.in) > keptBuffer {
+			w.in = nil
+		}
+	}
+	start := w.used
+	end, err := w.await(&w.in, start)
+	if err != nil {
+		return nil, err
+	}
+	w.used = end
+	return w.in[start:end:end], nil
+}
+
+// await reads until there is a reply in b from at on, and returns the end of that.
+func (w *wire) await(b *[]byte, at int) (end int, err error) {
+	s := scan{at: at, missing: 1}
 	for {
-		end, more, err := s.next(to.b)
-		if err != nil {
-			return err
+		end, more, err := s.next(*b)
+		if err != nil || more == 0 {
+			return end, err
 		}
-		if more == 0 {
-			w.rest = append(w.rest, to.b[end:]...)
-			to.b = to.b[:end]
-			return nil
+		if cap(*b)-len(*b) < more {
+			*b = slices.Grow(*b, max(more, minRead))
 		}
-		if cap(to.b)-len(to.b) < more {
-			to.b = slices.Grow(to.b, max(more, minRead))
-		}
-		n, err := w.conn.Read(to.b[len(to.b):cap(to.b)])
-		to.b = to.b[:len(to.b)+n]
+		n, err := w.conn.Read((*b)[len(*b):cap(*b)])
+		*b = (*b)[:len(*b)+n]
 		if err != nil && n == 0 {
-			return err
+			return 0, err
 		}
 	}
 }
@@ -222,39 +293,4 @@ func (s *scan) next(b []byte) (end, more int, err error) {
 		s.missing--
 	}
 	return s.at, 0, nil
-}
-
-// appendCommand appends a command as the protocol has it.
-func appendCommand(b []byte, args []any) ([]byte, error) {
-	b = append(b, '*')
-	b = strconv.AppendInt(b, int64(len(args)), 10)
-	b = append(b, "\r\n"...)
-	for _, arg := range args {
-		switch v := arg.(type) {
-		case string:
-			b = appendBulk(b, v)
-		case []byte:
-			b = appendBulk(b, v)
-		case int:
-			b = appendNumber(b, int64(v))
-		case int64:
-			b = appendNumber(b, v)
-		default:
-			return b, fmt.Errorf("%w: %T as an argument", errProtocol, arg)
-		}
-	}
-	return b, nil
-}
-
-func appendBulk[T string | []byte](b []byte, v T) []byte {
-	b = append(b, '$')
-	b = strconv.AppendInt(b, int64(len(v)), 10)
-	b = append(b, "\r\n"...)
-	b = append(b, v...)
-	return append(b, "\r\n"...)
-}
-
-func appendNumber(b []byte, n int64) []byte {
-	var digits [20]byte
-	return appendBulk(b, strconv.AppendInt(digits[:0], n, 10))
 }

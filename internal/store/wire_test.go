@@ -35,16 +35,23 @@ func TestWireReadsOneReply(t *testing.T) {
 		"end with it": iotest.DataErrReader,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := wire{conn: readerConn{r: from(strings.NewReader(stream))}}
-			for i, want := range replies {
-				var got rawReply
-				if err := w.read(&got); err != nil || string(got.b) != want {
-					t.Fatalf("reply %d: %.40q, %v; want %.40q", i, got.b, err, want)
+			for by, read := range map[string]func(w *wire) ([]byte, error){
+				"read": func(w *wire) ([]byte, error) {
+					var reply rawReply
+					err := w.read(&reply)
+					return reply.b, err
+				},
+				"next": (*wire).next,
+			} {
+				w := wire{conn: readerConn{r: from(strings.NewReader(stream))}}
+				for i, want := range replies {
+					if got, err := read(&w); err != nil || string(got) != want {
+						t.Fatalf("%s: reply %d: %.40q, %v; want %.40q", by, i, got, err, want)
+					}
 				}
-			}
-			var got rawReply
-			if err := w.read(&got); !errors.Is(err, io.EOF) || len(got.b) > 0 {
-				t.Errorf("after the last one: %q, %v", got.b, err)
+				if got, err := read(&w); !errors.Is(err, io.EOF) || len(got) > 0 {
+					t.Errorf("%s: after the last one: %q, %v", by, got, err)
+				}
 			}
 		})
 	}
@@ -69,8 +76,8 @@ func FuzzWire(f *testing.F) {
 		read := func(r io.Reader) (string, error) {
 			w, got := wire{conn: readerConn{r: r}}, rawReply{}
 			err := w.read(&got)
-			if err == nil && !bytes.HasPrefix(raw, append(got.b, w.rest...)) {
-				t.Fatalf("%q and the rest %q are not from %q", got.b, w.rest, raw)
+			if err == nil && !bytes.HasPrefix(raw, append(got.b, w.in...)) {
+				t.Fatalf("%q and the rest %q are not from %q", got.b, w.in, raw)
 			}
 			return string(got.b), err
 		}
@@ -82,13 +89,40 @@ func FuzzWire(f *testing.F) {
 	})
 }
 
-func TestAppendCommand(t *testing.T) {
-	got, err := appendCommand(nil, []any{"XADD", []byte("a\r\nb"), 0, -5, int64(1 << 40), ""})
-	want := "*6\r\n$4\r\nXADD\r\n$4\r\na\r\nb\r\n$1\r\n0\r\n$2\r\n-5\r\n$13\r\n1099511627776\r\n$0\r\n\r\n"
-	if err != nil || string(got) != want {
-		t.Errorf("%q, %v; want %q", got, err, want)
+// writerConn is a connection that only keeps what is written.
+type writerConn struct {
+	net.Conn
+	w *strings.Builder
+}
+
+func (c writerConn) Write(p []byte) (int, error) { return c.w.Write(p) }
+
+func TestWireWritesCommands(t *testing.T) {
+	long := strings.Repeat("x", largeArg)
+	var want, got strings.Builder
+	w := wire{conn: writerConn{w: &got}}
+	for _, args := range [][]any{
+		{"XADD", []byte("a\r\nb"), 0, -5, int64(1 << 40), "", []byte(nil)},
+		{"SET", []byte(long), long},
+		{long, long, long, long, []byte(long), []byte("x")},
+		{"PING"},
+	} {
+		fmt.Fprintf(&want, "*%d\r\n", len(args))
+		for _, arg := range args {
+			text := fmt.Sprint(arg)
+			if b, ok := arg.([]byte); ok {
+				text = string(b)
+			}
+			fmt.Fprintf(&want, "$%d\r\n%s\r\n", len(text), text)
+		}
+		if err := w.add(args); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, err := appendCommand(nil, []any{fmt.Errorf("x")}); err == nil {
-		t.Errorf("%q", got)
+	if err := w.flush(); err != nil || got.String() != want.String() {
+		t.Errorf("%v; %d bytes, want %d", err, got.Len(), want.Len())
+	}
+	if err := w.add([]any{errProtocol}); err == nil {
+		t.Error("an error as an argument is accepted")
 	}
 }
