@@ -9,9 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// direct lets a caller run its commands by itself, on a connection of its own, where
-// nobody else has any: that spares the way to another goroutine and back, which costs
-// as much as the command does. Its methods are safe for concurrent use.
+// direct runs commands on a connection of its own, without go-redis, which allocates
+// and copies more. A caller who is alone uses it by itself: that spares the way to
+// another goroutine and back, which costs as much as the command does. Its methods are
+// safe for concurrent use.
 type direct struct {
 	mu    sync.Mutex
 	w     wire
@@ -19,13 +20,33 @@ type direct struct {
 	turn  uint64 // counts callers
 }
 
-func newDirect(opts redis.Options) *direct { return &direct{w: wire{opts: opts}} }
+// directs are as many as there may be flushes.
+type directs [maxFlushes]direct
 
-// fit reports whether a caller may run the commands by itself.
-func fit(cmds []redis.Cmder) bool {
-	if len(cmds) > maxBatch {
-		return false
+// take takes one that is free, for who calls run next. The first ones are preferred, so
+// that who has little to do has few connections. If there is one that does not live it
+// has to be connected first, which takes too long for a caller to wait for.
+func (ds *directs) take() (d *direct, turn uint64, connect *direct) {
+	for i := range ds {
+		turn, taken, live := ds[i].take()
+		switch {
+		case live:
+			return &ds[i], turn, nil
+		case taken:
+			return nil, 0, &ds[i]
+		}
 	}
+	return nil, 0, nil
+}
+
+func (ds *directs) close() {
+	for i := range ds {
+		ds[i].close()
+	}
+}
+
+// fit reports whether the replies of all commands can be read.
+func fit(cmds []redis.Cmder) bool {
 	for _, cmd := range cmds {
 		switch cmd.(type) {
 		case *redis.StringCmd, *redis.Cmd:
@@ -36,9 +57,8 @@ func fit(cmds []redis.Cmder) bool {
 	return true
 }
 
-// take takes the connection for who calls run next. If there is none, or none that
-// lives, somebody has to connect first, which takes too long for a caller to wait for.
-func (d *direct) take() (turn uint64, ok, connect bool) {
+// take takes the connection, unless it is taken, and reports whether it lives.
+func (d *direct) take() (turn uint64, taken, live bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.taken {
@@ -46,8 +66,7 @@ func (d *direct) take() (turn uint64, ok, connect bool) {
 	}
 	d.taken = true
 	d.turn++
-	live := d.w.live(time.Now())
-	return d.turn, live, !live
+	return d.turn, true, d.w.live(time.Now())
 }
 
 // connect makes the connection that take did not find, and gives it back.

@@ -25,9 +25,9 @@ const (
 // that finds no batch under way leaves at once, and whatever arrives while all
 // flushes are busy forms the next batch.
 type pipe struct {
-	rdb    *redis.Client
-	direct *direct // nil: callers never run their commands by themselves
-	calls  sync.Pool
+	rdb     *redis.Client
+	directs *directs // nil: all goes by rdb
+	calls   sync.Pool
 
 	mu      sync.Mutex
 	waiting []*call
@@ -66,7 +66,11 @@ func (p *pipe) do(ctx context.Context, cmd redis.Cmder) error {
 
 // newPipe returns the pipe of a client that was made with these options.
 func newPipe(rdb *redis.Client, opts redis.Options) *pipe {
-	return &pipe{rdb: rdb, direct: newDirect(opts)}
+	p := &pipe{rdb: rdb, directs: new(directs)}
+	for i := range p.directs {
+		p.directs[i].w.opts = opts
+	}
+	return p
 }
 
 // doAll is do for commands that go together, in order, in one batch.
@@ -83,12 +87,9 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if p.direct != nil && p.busy.Load() == 0 && fit(c.cmds) {
-		p.mu.Lock()
-		turn, ok := p.takeDirectLocked()
-		p.mu.Unlock()
-		if ok {
-			return p.runDirect(ctx, c, turn)
+	if p.busy.Load() == 0 && len(c.cmds) <= maxBatch && fit(c.cmds) {
+		if d, turn := p.takeAlone(); d != nil {
+			return p.runAlone(ctx, c, d, turn)
 		}
 	}
 	own(ctx, c.cmds)
@@ -111,19 +112,31 @@ func own(ctx context.Context, cmds []redis.Cmder) {
 	}
 }
 
-// takeDirectLocked takes the direct connection, if there is no flush under way.
-func (p *pipe) takeDirectLocked() (turn uint64, ok bool) {
+// takeAlone takes a direct connection for a caller, if there is no flush under way: it
+// is one itself then.
+func (p *pipe) takeAlone() (d *direct, turn uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed || p.flushes > 0 {
-		return 0, false
+		return nil, 0
 	}
-	turn, ok, connect := p.direct.take()
-	switch {
-	case ok:
+	if d, turn = p.takeDirect(); d != nil {
 		p.beginLocked()
-	case connect:
-		p.idle.Go(p.direct.connect)
 	}
-	return turn, ok
+	return d, turn
+}
+
+// takeDirect takes a direct connection, if there is one that lives. The pipe must not be
+// closed meanwhile.
+func (p *pipe) takeDirect() (d *direct, turn uint64) {
+	if p.directs == nil {
+		return nil, 0
+	}
+	d, turn, dead := p.directs.take()
+	if dead != nil {
+		p.idle.Go(dead.connect)
+	}
+	return d, turn
 }
 
 // beginLocked and endLocked are around a flush.
@@ -171,9 +184,9 @@ func (p *pipe) recycle(c *call) {
 	}
 }
 
-// runDirect is a flush by the caller, on the connection it has taken.
-func (p *pipe) runDirect(ctx context.Context, c *call, turn uint64) error {
-	p.direct.run(ctx, turn, c.cmds)
+// runAlone is a flush by the caller, on the connection it has taken.
+func (p *pipe) runAlone(ctx context.Context, c *call, d *direct, turn uint64) error {
+	d.run(ctx, turn, c.cmds)
 	p.mu.Lock()
 	if len(p.waiting) > 0 {
 		go p.flush() // in our place
@@ -279,7 +292,11 @@ func (p *pipe) take(batch []*call) []*call {
 // belongs to several; the client's read and write time-outs bound it.
 func (p *pipe) exec(rdb *redis.Client, cmds []redis.Cmder) {
 	ctx := context.Background()
-	pipeline(ctx, rdb, cmds)
+	if d, turn := p.directFor(cmds); d != nil {
+		d.run(ctx, turn, cmds)
+	} else {
+		pipeline(ctx, rdb, cmds)
+	}
 
 	var again []redis.Cmder
 	for _, cmd := range cmds {
@@ -311,6 +328,14 @@ func (p *pipe) exec(rdb *redis.Client, cmds []redis.Cmder) {
 	}
 }
 
+// directFor takes a direct connection for commands that fit, if there is one.
+func (p *pipe) directFor(cmds []redis.Cmder) (d *direct, turn uint64) {
+	if !fit(cmds) {
+		return nil, 0
+	}
+	return p.takeDirect()
+}
+
 func pipeline(ctx context.Context, rdb *redis.Client, cmds []redis.Cmder) {
 	if len(cmds) == 1 {
 		_ = rdb.Process(ctx, cmds[0]) // the error is in the command
@@ -329,7 +354,7 @@ func (p *pipe) close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.idle.Wait()
-	if p.direct != nil {
-		p.direct.close()
+	if p.directs != nil {
+		p.directs.close()
 	}
 }
