@@ -36,8 +36,9 @@ func idles() []*Scenario {
 	return all
 }
 
-// quiet is how long everything rests between two messages.
-const quiet = 200 * time.Microsecond
+// quiet is how long everything rests between two messages: long enough that what came
+// of the last one, such as a read of a thousand streams, is over.
+const quiet = 2 * time.Millisecond
 
 func idle(ctx context.Context, r *Run, routes int) (ms []measure.Measure, err error) {
 	router := r.Open.(system.Router)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -141,16 +140,18 @@ func (d *direct) close() {
 
 // setResult gives a command its reply.
 func setResult(cmd redis.Cmder, reply []byte) {
-	v, err := (&resp{b: reply}).value()
+	var err error
 	switch cmd := cmd.(type) {
 	case *redis.Cmd:
+		var v any
+		v, err = (&resp{b: reply}).value()
 		cmd.SetVal(v)
 	case *redis.StringCmd:
-		s, ok := v.(string)
-		if !ok && err == nil {
-			err = fmt.Errorf("%w: %T where a string was due", errProtocol, v)
+		var s []byte
+		if s, err = (&resp{b: reply}).bulk(); err == nil && s == nil {
+			err = redis.Nil
 		}
-		cmd.SetVal(s)
+		cmd.SetVal(string(s))
 	}
 	if err != nil {
 		cmd.SetErr(err)

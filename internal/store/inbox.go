@@ -27,12 +27,17 @@ type Reply struct {
 	Payload     []byte
 }
 
+// usualStatus is that of a reply which does not tell it.
+const usualStatus = 200
+
 // xadd puts the reply into its inbox if that still exists: a caller who is
 // gone must not leave anything behind, nor fail the worker.
 func (r *Reply) xadd(ctx context.Context) *redis.StringCmd {
 	args := make([]any, 0, 10+len(r.Header))
-	args = append(args, "XADD", r.Inbox, "NOMKSTREAM", "*",
-		fieldPayload, r.Payload, "c", r.Correlation, "s", r.Status)
+	args = append(args, "XADD", r.Inbox, "NOMKSTREAM", "*", fieldPayload, r.Payload, "c", r.Correlation)
+	if r.Status != usualStatus {
+		args = append(args, "s", r.Status)
+	}
 	for _, h := range r.Header {
 		args = append(args, h)
 	}
@@ -131,7 +136,7 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 
 // decodeReply reads what xadd wrote.
 func decodeReply(fields [][]byte) (Reply, error) {
-	var r Reply
+	r := Reply{Status: usualStatus}
 	if len(fields)%2 != 0 {
 		return r, &MalformedError{"a field has no value"}
 	}

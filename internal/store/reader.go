@@ -80,10 +80,10 @@ func (s *Store) newLine(opts redis.Options, pipe sender) *line {
 	return l
 }
 
-// Close closes the connection.
+// Close closes the connection. A read that is under way fails.
 func (r *Reader) Close() error {
 	if l := r.line.Load(); l != nil {
-		return l.close()
+		return l.end()
 	}
 	return nil
 }

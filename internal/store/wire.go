@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,17 +16,19 @@ import (
 
 // wire is a connection that this package writes to and reads from by itself, because
 // go-redis copies a raw reply piece by piece. Dialing, TLS, AUTH, SELECT and what else
-// makes a connection stay with go-redis. It is not safe for concurrent use.
+// makes a connection stay with go-redis. But for end it is not safe for concurrent use.
 type wire struct {
 	opts redis.Options
-	rdb  *redis.Client // of the connection
-	held *redis.Conn
-	conn net.Conn // nil before the first call, and after one that failed
 	out  []byte
 	in   []byte // what was read beyond the last reply, which
 	used int    // so many bytes of it are, after next
 
+	mu    sync.Mutex // guards the rest, which end looks at
+	rdb   *redis.Client
+	held  *redis.Conn
+	conn  net.Conn // nil before the first call, and after one that failed
 	since time.Time
+	over  bool
 }
 
 // call sends the commands together and reads their replies: into reply the last
@@ -43,8 +46,14 @@ func (w *wire) call(ctx context.Context, reply *rawReply, cmds ...[]any) error {
 		}
 	}
 	err := w.exchange(reply, cmds)
-	if err != nil {
-		_ = w.close() // nobody knows what is still to come
+	if err == nil {
+		return nil
+	}
+	_ = w.close() // nobody knows what is still to come
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		return ErrClosed
 	}
 	return err
 }
@@ -175,19 +184,33 @@ func (w *wire) connect(ctx context.Context) error {
 	opts.PoolSize = 1
 	opts.PipelinePoolSize = -1
 	opts.MinIdleConns = 0
-	w.rdb = redis.NewClient(&opts)
-	w.held = w.rdb.EphemeralConn()
+	rdb := redis.NewClient(&opts)
+	held := rdb.EphemeralConn()
+	w.mu.Lock()
+	w.rdb, w.held = rdb, held
+	over := w.over
+	w.mu.Unlock()
+	if over {
+		_ = w.close()
+		return ErrClosed
+	}
 	// Any command does, and one that the user must not use does as well.
-	if err := w.held.Echo(ctx, "").Err(); err != nil && !redis.HasErrorPrefix(err, "NOPERM") {
+	if err := held.Echo(ctx, "").Err(); err != nil && !redis.HasErrorPrefix(err, "NOPERM") {
 		_ = w.close()
 		return err
 	}
+	w.mu.Lock()
 	w.conn, w.since = *made.Load(), time.Now()
+	w.mu.Unlock()
 	return nil
 }
 
+// close closes the connection, if there is one. The next call makes another.
 func (w *wire) close() error {
-	w.conn, w.out, w.in, w.used = nil, nil, nil, 0
+	w.out, w.in, w.used = nil, nil, 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = nil
 	if w.rdb == nil {
 		return nil
 	}
@@ -195,6 +218,17 @@ func (w *wire) close() error {
 	err := w.rdb.Close()
 	w.rdb, w.held = nil, nil
 	return err
+}
+
+// end closes the connection for good: a call that is under way fails.
+func (w *wire) end() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	if w.rdb == nil {
+		return nil
+	}
+	return w.rdb.Close() // and with it the connection
 }
 
 // maxBulk is the largest string there is in Redis, by default.
