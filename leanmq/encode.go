@@ -1,7 +1,6 @@
 package leanmq
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -9,7 +8,7 @@ import (
 
 // Encode is for the packages of this module: it makes what is stored of a value, as
 // [Queue.SendValue] does with these options.
-func (c *Client) Encode(ctx context.Context, v any, opts ...SendOption) (store.Envelope, error) {
+func (c *Client) Encode(v any, opts ...SendOption) (store.Envelope, error) {
 	cfg, err := newSendConfig(opts)
 	if err != nil {
 		return store.Envelope{}, err

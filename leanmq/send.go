@@ -51,7 +51,7 @@ func (q *Queue) sendNow(ctx context.Context, e *store.Envelope, terms *store.Sen
 	if err := q.sendable(e.Payload); err != nil {
 		return "", q.wrap("send", e.ID, err)
 	}
-	q.prepare(ctx, e, terms)
+	q.prepare(e, terms)
 	if *terms == (store.SendTerms{}) {
 		id, err := q.sq.Send(ctx, e)
 		return id, q.wrap("send", e.ID, err)
@@ -67,7 +67,7 @@ func (q *Queue) sendIf(ctx context.Context, e *store.Envelope, terms *store.Send
 }
 
 // prepare makes of a message and its terms what the store takes.
-func (q *Queue) prepare(ctx context.Context, e *store.Envelope, terms *store.SendTerms) {
+func (q *Queue) prepare(e *store.Envelope, terms *store.SendTerms) {
 	q.c.sealEnvelope(e)
 	q.bind(e, terms)
 }

@@ -51,7 +51,7 @@ func (tx *Tx) commitNow(ctx context.Context, es []store.Envelope) error {
 		if es != nil {
 			s.sent.Envelope = es[i]
 		}
-		s.q.prepare(ctx, &s.sent.Envelope, &s.sent.Terms)
+		s.q.prepare(&s.sent.Envelope, &s.sent.Terms)
 		if unique := s.sent.Envelope.UniqueKey; unique != "" {
 			s.sent.After = tx.ended(s.q, unique)
 		}

@@ -111,7 +111,7 @@ func (s *Store) append(ctx context.Context, id, aggregate string, expected Expec
 	case len(events) == 0 || len(events) > MaxEvents:
 		err = invalid("events", "are %d: want 1 to %d", len(events), MaxEvents)
 	default:
-		a.Events, err = s.encode(ctx, events)
+		a.Events, err = s.encode(events)
 	}
 	if err != nil {
 		return Appended{}, s.wrap("append to", aggregate, err)
@@ -126,14 +126,14 @@ func (s *Store) append(ctx context.Context, id, aggregate string, expected Expec
 	return Appended{Version: r.Version, Positions: r.Entries, Repeated: r.Repeated && a.ID[0] != ':'}, nil
 }
 
-func (s *Store) encode(ctx context.Context, events []NewEvent) ([]store.Envelope, error) {
+func (s *Store) encode(events []NewEvent) ([]store.Envelope, error) {
 	out := make([]store.Envelope, len(events))
 	for i, ev := range events {
 		var err error
 		if len(ev.Header) > maxHeaders {
 			err = invalid("header", "there are %d: at most %d are allowed", len(ev.Header), maxHeaders)
 		} else {
-			out[i], err = s.mq.Encode(ctx, ev.Data, leanmq.Type(ev.Type), leanmq.Headers(ev.Header))
+			out[i], err = s.mq.Encode(ev.Data, leanmq.Type(ev.Type), leanmq.Headers(ev.Header))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("event %d: %w", i, err)

@@ -22,7 +22,7 @@ func (s *Store) saveSnapshot(ctx context.Context, aggregate string, version int6
 	if version < 1 {
 		return invalid("version", "is %d: want 1 or more", version)
 	}
-	e, err := s.mq.Encode(ctx, state)
+	e, err := s.mq.Encode(state)
 	if err != nil {
 		return err
 	}
