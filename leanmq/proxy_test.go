@@ -3,6 +3,7 @@ package leanmq_test
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -19,6 +20,7 @@ type proxy struct {
 	mu      sync.Mutex
 	thawed  *sync.Cond
 	frozen  bool // nothing passes, in no direction
+	muted   bool // no reply passes
 	closed  bool
 	servers []string // of the connections to come
 	conns   []net.Conn
@@ -39,6 +41,7 @@ func newProxy(t *testing.T) *proxy {
 		p.closed = true
 		p.mu.Unlock()
 		p.freeze(false)
+		p.mute(false)
 		p.cut()
 		p.wg.Wait()
 	})
@@ -49,6 +52,14 @@ func newProxy(t *testing.T) *proxy {
 func (p *proxy) freeze(on bool) {
 	p.mu.Lock()
 	p.frozen = on
+	p.thawed.Broadcast()
+	p.mu.Unlock()
+}
+
+// mute keeps back what servers say, until it ends.
+func (p *proxy) mute(on bool) {
+	p.mu.Lock()
+	p.muted = on
 	p.thawed.Broadcast()
 	p.mu.Unlock()
 }
@@ -109,12 +120,13 @@ func (p *proxy) accept() {
 			p.cut()
 			return
 		}
-		p.wg.Go(func() { p.pass(server, client) })
-		p.wg.Go(func() { p.pass(client, server) })
+		p.wg.Go(func() { p.pass(server, client, &p.frozen) })
+		p.wg.Go(func() { p.pass(client, server, &p.frozen, &p.muted) })
 	}
 }
 
-func (p *proxy) pass(to, from net.Conn) {
+// pass hands on what comes, while none of these is set.
+func (p *proxy) pass(to, from net.Conn, held ...*bool) {
 	defer to.Close()
 	defer from.Close()
 	buf := make([]byte, 64<<10)
@@ -124,7 +136,7 @@ func (p *proxy) pass(to, from net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		for p.frozen {
+		for slices.ContainsFunc(held, func(on *bool) bool { return *on }) {
 			p.thawed.Wait()
 		}
 		p.mu.Unlock()

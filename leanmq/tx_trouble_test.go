@@ -93,18 +93,14 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 				return nil
 			})
 		}
-		if err := raw.Do(t.Context(), "CLIENT", "PAUSE", 60_000, "WRITE").Err(); err != nil {
-			t.Fatal(err)
-		}
+		p.mute(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		err := commit(ctx)
 		cancel()
 		if !errors.Is(err, leanmq.ErrUnknown) {
 			t.Fatalf("%s: %v, want unknown", name, err)
 		}
-		if err := raw.ClientUnpause(t.Context()).Err(); err != nil {
-			t.Fatal(err)
-		}
+		p.mute(false)
 		eventually(t, "it is committed", func() bool { return raw.Get(t.Context(), name).Val() == "1" })
 		err = commit(t.Context())
 		if !errors.Is(err, leanmq.ErrLeaseLost) && !errors.Is(err, leanmq.ErrDuplicate) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 // another goroutine and back, which costs as much as the command does. Its methods are
 // safe for concurrent use.
 type direct struct {
-	mu    sync.Mutex
-	w     wire
-	taken bool   // by a caller, or by who connects
-	turn  uint64 // counts callers
+	mu         sync.Mutex
+	w          wire
+	taken      bool
+	connecting bool   // by who has taken it
+	turn       uint64 // counts who has
 }
 
 // directs are as many as there may be flushes.
@@ -27,16 +29,27 @@ type directs [maxFlushes]direct
 // has to be connected first, which takes too long for a caller to wait for.
 func (ds *directs) take() (d *direct, turn uint64, connect *direct) {
 	for i := range ds {
-		turn, taken, live := ds[i].take()
-		switch {
-		case live:
-			return &ds[i], turn, nil
+		d = &ds[i]
+		switch turn, state := d.take(); state {
 		case taken:
-			return nil, 0, &ds[i]
+			return d, turn, nil
+		case toConnect:
+			return nil, 0, d
+		case connecting:
+			return nil, 0, nil
+		case busy:
 		}
 	}
 	return nil, 0, nil
 }
+
+// What take finds.
+const (
+	taken      = iota
+	toConnect  // taken as well, for connect
+	connecting // somebody does
+	busy
+)
 
 func (ds *directs) close() {
 	for i := range ds {
@@ -56,16 +69,23 @@ func fit(cmds []redis.Cmder) bool {
 	return true
 }
 
-// take takes the connection, unless it is taken, and reports whether it lives.
-func (d *direct) take() (turn uint64, taken, live bool) {
+// take takes the connection, if nobody has.
+func (d *direct) take() (turn uint64, state int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.taken {
-		return 0, false, false
+	switch {
+	case d.connecting:
+		return 0, connecting
+	case d.taken:
+		return 0, busy
 	}
 	d.taken = true
 	d.turn++
-	return d.turn, true, d.w.live(time.Now())
+	if !d.w.live(time.Now()) {
+		d.connecting = true
+		return d.turn, toConnect
+	}
+	return d.turn, taken
 }
 
 // connect makes the connection that take did not find, and gives it back.
@@ -77,7 +97,7 @@ func (d *direct) connect() {
 
 func (d *direct) give() {
 	d.mu.Lock()
-	d.taken = false
+	d.taken, d.connecting = false, false
 	d.turn++ // whose context ends now is too late
 	d.mu.Unlock()
 }
@@ -91,13 +111,12 @@ func (d *direct) run(ctx context.Context, turn uint64, cmds []redis.Cmder) {
 		defer stop()
 	}
 	read, err := d.exchange(cmds)
-	if err == nil {
-		return
-	}
 	for _, cmd := range cmds[read:] {
 		cmd.SetErr(err)
 	}
-	d.close()
+	if err != nil || slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool { return isReadOnly(cmd.Err()) }) {
+		d.close()
+	}
 }
 
 // exchange returns how many replies it has read.

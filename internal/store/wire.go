@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,9 @@ func (w *wire) call(ctx context.Context, reply *rawReply, cmds ...[]any) error {
 	}
 	err := w.exchange(reply, cmds)
 	if err == nil {
+		if isReadOnly(rawError(reply.b)) {
+			_ = w.close()
+		}
 		return nil
 	}
 	_ = w.close() // nobody knows what is still to come
@@ -78,6 +82,10 @@ func (w *wire) exchange(reply *rawReply, cmds [][]any) error {
 	}
 	return w.read(reply)
 }
+
+// isReadOnly reports whether the server has become a replica: the next connection may
+// lead to the new master.
+func isReadOnly(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "READONLY") }
 
 // add adds a command to those that flush sends. What fills a buffer is sent already.
 func (w *wire) add(args []any) error {
