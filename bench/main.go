@@ -84,7 +84,8 @@ func run(ctx context.Context, args []string) (err error) {
 	for _, s := range scenarios {
 		failed := measureScenario(ctx, s, scale, &results)
 		if ctx.Err() != nil {
-			return errors.New("interrupted")
+			errs = append(errs, fmt.Errorf("interrupted in %s: what follows was not measured", s.Name))
+			break
 		}
 		for name, err := range failed {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", s.Name, name, err))

@@ -50,7 +50,7 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 		}
 		return nil
 	}
-	opts := []leanmq.ConsumeOption{leanmq.Lease(300 * time.Millisecond), patient}
+	opts := []leanmq.ConsumeOption{leanmq.Lease(300 * time.Millisecond), leanmq.MaxDeliveries(1000), patient}
 	old := consume(t, open(t, url).Queue("q"), handle, opts...)
 
 	const each = 20
