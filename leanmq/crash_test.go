@@ -59,7 +59,10 @@ func crashWorker() int {
 		fmt.Fprintf(ledger, "%s %s %d %d\n", what, m.Payload, m.Attempt, m.Deliveries)
 	}
 	mq, err := leanmq.Open(ctx, os.Getenv(crashWorkerEnv))
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // it was asked to end before it began
+		return 0
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -45,7 +45,10 @@ func orderWorker() int {
 		return 1
 	}
 	mq, err := leanmq.Open(ctx, os.Getenv(orderWorkerEnv))
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // it was asked to end before it began
+		return 0
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -31,7 +31,10 @@ func txWorker() int {
 		os.Exit(3)
 	}()
 	mq, err := leanmq.Open(ctx, os.Getenv(txWorkerEnv))
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // it was asked to end before it began
+		return 0
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -45,7 +45,10 @@ func worker() int {
 		return fail(err)
 	}
 	mq, err := leanmq.Open(ctx, os.Getenv(workerEnv))
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // it was asked to end before it began
+		return 0
+	case err != nil:
 		return fail(err)
 	}
 	err = eventstore.New(mq, "bank").Project(ctx, "balances", func(_ context.Context, ev *eventstore.Event, commit *eventstore.Commit) error {
