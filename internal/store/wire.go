@@ -188,7 +188,7 @@ func (w *wire) connect(ctx context.Context) error {
 		}
 		return conn, err
 	}
-	opts.Protocol = 2 // so that nothing comes unasked for
+	opts.Protocol = 2  // so that nothing comes unasked for
 	opts.PoolSize = 10 // one is used; with 1, go-redis would go on dialing after a first failure
 	opts.PipelinePoolSize = -1
 	opts.MinIdleConns = 0
