@@ -117,5 +117,6 @@ func (a *asynqs) RequeueDead(context.Context) (int, error) {
 	return a.ops.RunAllArchivedTasks("default")
 }
 
-// MaxDead implements [Bounded]: maxArchiveSize of asynq.
-func (a *asynqs) MaxDead() int { return 10_000 }
+// MaxDead implements [Bounded]: asynq drops the oldest when it reaches its maxArchiveSize
+// of 10,000.
+func (a *asynqs) MaxDead() int { return 9_000 }
