@@ -19,11 +19,12 @@ import (
 // Client is a connection to Redis and what a process runs on it. Make one for a
 // process and share it.
 type Client struct {
-	s        *store.Store
-	log      zerolog.Logger
-	instance string       // names this client among the consumers
-	skew     atomic.Int64 // server's clock minus ours, in ns
-	synced   atomic.Int64 // when that was measured, in ns
+	s         *store.Store
+	log       zerolog.Logger
+	instance  string       // names this client among the consumers
+	skew      atomic.Int64 // server's clock minus ours, in ns
+	synced    atomic.Int64 // when that was measured, in ns
+	measuring sync.Mutex   // held while it is, or is set
 
 	mws     []Middleware
 	sending *sending // what is around sends; nil when nothing is
@@ -203,6 +204,8 @@ func (c *Client) syncClock(ctx context.Context) error {
 }
 
 func (c *Client) measureClock(ctx context.Context) error {
+	c.measuring.Lock()
+	defer c.measuring.Unlock()
 	before := time.Now()
 	server, err := c.s.Now(ctx)
 	if err != nil {

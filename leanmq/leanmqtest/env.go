@@ -44,6 +44,8 @@ func New(t testing.TB, opts ...leanmq.Option) *Env {
 // closed when the test ends.
 func (e *Env) Open(opts ...leanmq.Option) *leanmq.Client {
 	e.t.Helper()
+	e.mu.Lock() // a client that opens while the clock moves is told as well
+	defer e.mu.Unlock()
 	c, err := leanmq.Open(context.Background(), e.server.URL(), opts...)
 	if err != nil {
 		e.t.Fatalf("leanmqtest: %v", err)
@@ -53,8 +55,6 @@ func (e *Env) Open(opts ...leanmq.Option) *leanmq.Client {
 			e.t.Errorf("leanmqtest: %v", err)
 		}
 	})
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.clients = append(e.clients, c)
 	return c
 }
@@ -74,9 +74,12 @@ func (e *Env) Advance(d time.Duration) {
 	if d < 0 {
 		e.t.Fatalf("leanmqtest: Advance by %v: a clock does not go back", d)
 	}
-	e.server.Advance(d)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for _, c := range e.clients {
+		c.ClockMoves(d)
+	}
+	e.server.Advance(d)
 	for _, c := range e.clients {
 		if err := c.ClockMoved(context.Background()); err != nil && !errors.Is(err, leanmq.ErrClosed) {
 			e.t.Fatalf("leanmqtest: Advance: %v", err)
