@@ -140,7 +140,7 @@ func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOp
 			b.forget(w.correlation)
 		}
 	}()
-	e.Inbox, e.Correlation = b.in.Key, strconv.FormatUint(w.correlation, correlationBase)
+	e.ReplyTo = b.in.Address(strconv.FormatUint(w.correlation, correlationBase))
 	w.id, err = q.send(ctx, &e, &terms)
 	waits = err == nil
 	return w, err

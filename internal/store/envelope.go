@@ -19,8 +19,7 @@ type Envelope struct {
 	Created     int64  // t, ms, where it is not that of the entry's id
 	TTL         int64  // x, ms after Created; 0 = none
 	Target      string // u, what of its queue it is meant for, such as a path
-	Inbox       string // r, the key that a reply goes to
-	Correlation string // c, says which request a reply answers
+	ReplyTo     string // r, where a reply goes: see Inbox.Address
 	Error       string // e, of the last failed attempt
 	FirstFailed int64  // f, ms
 	LastFailed  int64  // l, ms
@@ -37,7 +36,7 @@ type Envelope struct {
 
 // plain reports whether there is nothing but a payload.
 func (e *Envelope) plain() bool {
-	return len(e.Header) == 0 && e.ID == "" && e.Target == "" && e.Inbox == "" && e.Type == "" && e.Policy == "" &&
+	return len(e.Header) == 0 && e.ID == "" && e.Target == "" && e.ReplyTo == "" && e.Type == "" && e.Policy == "" &&
 		e.OrderKey == "" && e.UniqueKey == "" && e.TTL == 0 && e.Created == 0 && e.Attempts == 0 && e.Level == 0 && e.KeepResult == 0
 }
 
@@ -66,8 +65,7 @@ func (e *Envelope) appendFields(args []any) []any {
 	num("t", e.Created)
 	num("x", e.TTL)
 	str("u", e.Target)
-	str("r", e.Inbox)
-	str("c", e.Correlation)
+	str("r", e.ReplyTo)
 	str("m", e.Policy)
 	str("k", e.OrderKey)
 	str("q", e.UniqueKey)
@@ -138,9 +136,7 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 		case 'u':
 			e.Target = string(v)
 		case 'r':
-			e.Inbox = string(v)
-		case 'c':
-			e.Correlation = string(v)
+			e.ReplyTo = string(v)
 		case 'e':
 			e.Error = string(v)
 		case 'f':
