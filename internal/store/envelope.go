@@ -34,12 +34,6 @@ type Envelope struct {
 	Header      []string
 }
 
-// plain reports whether there is nothing but a payload.
-func (e *Envelope) plain() bool {
-	return len(e.Header) == 0 && e.ID == "" && e.Target == "" && e.ReplyTo == "" && e.Type == "" && e.Policy == "" &&
-		e.OrderKey == "" && e.UniqueKey == "" && e.TTL == 0 && e.Created == 0 && e.Attempts == 0 && e.Level == 0 && e.KeepResult == 0
-}
-
 // MalformedError says why a stream entry is no message.
 type MalformedError struct{ Reason string }
 
@@ -50,14 +44,23 @@ func (e *MalformedError) Error() string { return "malformed message: " + e.Reaso
 // Redis' memory.
 func (e *Envelope) appendFields(args []any) []any {
 	args = append(args, fieldPayload, e.Payload)
+	e.each(
+		func(name, v string) { args = append(args, name, v) },
+		func(name string, v int64) { args = append(args, name, v) },
+	)
+	return args
+}
+
+// each calls one of the two for every field that there is, but for the payload.
+func (e *Envelope) each(text func(name, v string), number func(name string, v int64)) {
 	str := func(name, v string) {
 		if v != "" {
-			args = append(args, name, v)
+			text(name, v)
 		}
 	}
 	num := func(name string, v int64) {
 		if v != 0 {
-			args = append(args, name, v)
+			number(name, v)
 		}
 	}
 	str("i", e.ID)
@@ -72,10 +75,9 @@ func (e *Envelope) appendFields(args []any) []any {
 	num("y", e.Level)
 	num("o", e.KeepResult)
 	str("v", e.Type)
-	for _, h := range e.Header {
-		args = append(args, h)
+	for i := 0; i+1 < len(e.Header); i += 2 {
+		text(e.Header[i], e.Header[i+1])
 	}
-	return args
 }
 
 // fieldPayload is boxed once: it is an argument of every send.

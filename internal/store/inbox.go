@@ -31,27 +31,21 @@ type Reply struct {
 // usualStatus is that of a reply which does not tell it.
 const usualStatus = 200
 
-// xadd puts the reply into its inbox if that still exists: a caller who is
-// gone must not leave anything behind, nor fail the worker.
-func (r *Reply) xadd(ctx context.Context) *redis.StringCmd {
-	correlation, key, _ := strings.Cut(r.To, addressSign)
-	args := make([]any, 0, 10+len(r.Header))
-	args = append(args, "XADD", key, "NOMKSTREAM", "*", fieldPayload, r.Payload, "c", correlation)
-	if r.Status != usualStatus {
-		args = append(args, "s", r.Status)
-	}
-	for _, h := range r.Header {
-		args = append(args, h)
-	}
-	return redis.NewStringCmd(ctx, args...)
+// address is the key of the inbox that the reply goes to, and what it begins with there.
+func (r *Reply) address() (correlation, key string) {
+	correlation, key, _ = strings.Cut(r.To, addressSign)
+	return correlation, key
 }
 
-// Answer sends a reply by itself. Nothing happens when the inbox is gone.
+// Answer sends a reply by itself. Nothing happens when the inbox is gone: a caller who
+// is must not leave anything behind, nor fail the worker.
 func (s *Store) Answer(ctx context.Context, r Reply) error {
-	cmd := r.xadd(ctx)
+	as := newAdditions(1)
+	cmd := as.reply(&r)
 	if err := s.pipe.do(ctx, cmd); err != nil {
 		return classify(err)
 	}
+	defer as.recycle()
 	if err := cmd.Err(); !errors.Is(err, redis.Nil) {
 		return classify(err)
 	}
