@@ -152,7 +152,7 @@ func TestGivingUpAPost(t *testing.T) {
 			}
 			close(server.got)
 			for command := range server.got {
-				if strings.Contains(command, "given up") && tt.want == ErrUnavailable {
+				if strings.Contains(command, "given up") && errors.Is(tt.want, ErrUnavailable) {
 					t.Errorf("sent: %s", command)
 				}
 			}
