@@ -309,7 +309,7 @@ func (p *pool) work() {
 			settler = false
 			go p.settle()
 		}
-		took := p.handle(m)
+		took := p.handle(m, time.Now())
 		p.mu.Lock()
 		p.running--
 		if p.average == 0 {
