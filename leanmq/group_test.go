@@ -161,7 +161,7 @@ func TestMessageOfATopicExpiresForAGroup(t *testing.T) {
 		topic := open(t, url).Topic("events")
 		publish(t, topic, "late", leanmq.TTL(time.Millisecond))
 		publish(t, topic, "x")
-		time.Sleep(5 * time.Millisecond)
+		expire(time.Millisecond)
 		var r record
 		g := topic.Group("g").Queue()
 		consume(t, g, r.done)
