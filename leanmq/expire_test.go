@@ -121,7 +121,7 @@ func TestExpiredRequestsAreDroppedAndCounted(t *testing.T) {
 		}
 		defer func() { _ = in.Close() }()
 		request := func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // enough to be sent
 			defer cancel()
 			if _, err := in.Request(ctx, q, nil); !errors.Is(err, leanmq.ErrNoReply) {
 				t.Error(err)
