@@ -137,7 +137,7 @@ func TestRunningHandlerFinishesItsMessage(t *testing.T) {
 			close(running)
 			<-finish
 			return ctx.Err() // it has not ended
-		})
+		}, leanmq.Concurrency(1))
 		send(t, q, "x")
 		receive(t, "the handler runs", running)
 		c.cancel()
