@@ -109,7 +109,7 @@ func TestPulledMessageIsRetriedByThePolicy(t *testing.T) {
 
 func TestExtendKeepsALease(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		const lease = 400 * time.Millisecond
+		const lease = time.Second
 		q := open(t, url).Queue("jobs")
 		kept, other := newPuller(t, q, leanmq.Lease(lease)), newPuller(t, q, leanmq.Lease(lease))
 		send(t, q, "extended")
