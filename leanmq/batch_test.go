@@ -278,6 +278,21 @@ func TestConsumerThatCollectsStopsAtOnce(t *testing.T) {
 	})
 }
 
+// The only worker there may be is the one that collects.
+func TestBatchThatIsFullWaitsForNothing(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got batchRecord
+		consumeBatches(t, q, 3, time.Hour, got.done, leanmq.Concurrency(1))
+		for i := range int64(3) {
+			eventually(t, "it collects", func() bool { return info(t, q).InFlight == i })
+			send(t, q, "x")
+		}
+		got.wait(t, 3)
+		becomesEmpty(t, q)
+	})
+}
+
 func TestPauseEndsTheCollectingOfABatch(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
