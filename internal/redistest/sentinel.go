@@ -179,6 +179,16 @@ func (s *sentinel) launchSentinels(binary, dir string) (err error) {
 	return nil
 }
 
+// setPatience says how long the master may be silent until it is taken for dead.
+func (s *sentinel) setPatience(d time.Duration) error {
+	for _, one := range s.sentinels {
+		if err := do(one, "SENTINEL", "SET", sentinelMaster, "down-after-milliseconds", d.Milliseconds()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *sentinel) waitHealthy() error {
 	return waitFor("the sentinels to agree", func() error {
 		if err := s.inStep(); err != nil {
