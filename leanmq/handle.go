@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// handle runs the handler for one message and judges its result.
-func (p *pool) handle(m *Message) (took time.Duration) {
-	start := time.Now()
+// handle runs the handler for one message, unless its time is over at the start, and
+// judges its result.
+func (p *pool) handle(m *Message, start time.Time) (took time.Duration) {
 	if p.dropUnseen(m, start) {
 		return 1
 	}

@@ -18,7 +18,7 @@ type proxy struct {
 	wg       sync.WaitGroup
 
 	mu      sync.Mutex
-	servers []string // of the connections to come
+	servers map[string]string // by the address of the connection's other end
 	conns   []net.Conn
 }
 
@@ -28,7 +28,7 @@ func newProxy(t *testing.T) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l}
+	p := &proxy{listener: l, servers: map[string]string{}}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -64,8 +64,11 @@ func (p *proxy) open(t *testing.T, url string) *store.Store {
 func (p *proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.servers = append(p.servers, addr)
-	return new(net.Dialer).DialContext(ctx, network, p.listener.Addr().String())
+	conn, err := new(net.Dialer).DialContext(ctx, network, p.listener.Addr().String())
+	if err == nil {
+		p.servers[conn.LocalAddr().String()] = addr
+	}
+	return conn, err
 }
 
 func (p *proxy) accept() {
@@ -74,9 +77,8 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.mu.Lock() // they come in the order of the calls of dial
-		addr := p.servers[0]
-		p.servers = p.servers[1:]
+		p.mu.Lock()
+		addr := p.servers[client.RemoteAddr().String()] // none if the dial was given up
 		p.mu.Unlock()
 		server, err := net.Dial("tcp", addr)
 		if err != nil {
