@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -39,8 +40,14 @@ func IDBefore(id string) string {
 }
 
 // before reports whether the entry id a is before b.
-func before(a, b string) bool {
+func before(a, b string) bool { return compareIDs(a, b) < 0 }
+
+// compareIDs is negative where the entry id a is before b, and 0 where they are equal.
+func compareIDs(a, b string) int {
+	if len(a) == len(b) && strings.IndexByte(a, '-') == strings.IndexByte(b, '-') {
+		return strings.Compare(a, b)
+	}
 	am, as := splitID(a)
 	bm, bs := splitID(b)
-	return am < bm || am == bm && as < bs
+	return cmp.Or(cmp.Compare(am, bm), cmp.Compare(as, bs))
 }

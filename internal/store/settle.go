@@ -114,11 +114,23 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 	return out, firstErr
 }
 
+// manyDone is from how many messages on done.lua rather trims the stream.
+const manyDone = 8
+
+// afterMany puts ids in order and returns the one after the last, if they are many.
+func afterMany(ids []string) string {
+	if len(ids) < manyDone {
+		return ""
+	}
+	slices.SortFunc(ids, compareIDs)
+	return idAfter(ids[len(ids)-1])
+}
+
 // settleCmds appends the calls that settle messages.
 func (q *Queue) settleCmds(ctx context.Context, cmds []redis.Cmder, consumer string, st *Settlement) []redis.Cmder {
 	for _, done := range st.Done {
 		for ids := range slices.Chunk(done.IDs, maxScriptItems) {
-			args := append(make([]any, 0, 3+len(ids)), q.group, consumer, done.Epoch)
+			args := append(make([]any, 0, 4+len(ids)), q.group, consumer, done.Epoch, afterMany(ids))
 			for _, id := range ids {
 				args = append(args, id)
 			}
