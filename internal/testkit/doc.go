@@ -11,5 +11,6 @@
 //   - [Become] and [Spawn] make the test binary a worker, for a test that kills it;
 //     a [Ledger] is where such workers write down what they did.
 //   - [Launch] starts any other program, and [Process.Await] waits until it answers.
+//   - [DiesWithTheTest] checks that a server does not outlive the tests.
 //   - [Ending] runs a test that is supposed to fail or to be skipped.
 package testkit

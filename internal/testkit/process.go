@@ -63,8 +63,7 @@ func (p *Process) Wait() error {
 	return p.err
 }
 
-// Await waits until the process, a server, is ready. It kills one that is not within
-// the limit.
+// Await waits until the process, a server, is ready.
 func (p *Process) Await(ready func() bool, limit time.Duration) error {
 	deadline := time.After(limit)
 	for !ready() {
@@ -72,7 +71,6 @@ func (p *Process) Await(ready func() bool, limit time.Duration) error {
 		case <-p.exited:
 			return fmt.Errorf("%s ended (%w)", p.cmd.Path, p.err)
 		case <-deadline:
-			p.Kill()
 			return fmt.Errorf("%s does not answer after %v", p.cmd.Path, limit)
 		case <-time.After(pollEvery):
 		}
