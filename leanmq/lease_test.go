@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -86,8 +88,8 @@ func TestMessagesOfAWorkerThatVanishedReachAnother(t *testing.T) {
 func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		const lease = 500 * time.Millisecond
-		p := newProxy(t)
-		cutOff := p.open(t, url).Queue("jobs")
+		p := testkit.NewProxy(t)
+		cutOff := mqtest.OpenBy(t, url, p.Dial).Queue("jobs")
 		q := open(t, url).Queue("jobs")
 		running, cause := make(chan struct{}, 1), make(chan error, 1)
 		var runs atomic.Int64
@@ -102,7 +104,7 @@ func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 		}, leanmq.Lease(lease))
 		send(t, q, "x")
 		receive(t, "the first handler runs", running)
-		p.freeze(true)
+		p.Freeze(true)
 
 		var got record
 		finish := make(chan struct{})
@@ -114,7 +116,7 @@ func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 		if m := got.wait(t, 1)[0]; m.Deliveries != 2 || m.Attempt != 1 {
 			t.Errorf("%+v", m)
 		}
-		p.freeze(false)
+		p.Freeze(false)
 		if err := receive(t, "the first handler learns of the loss", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
 			t.Errorf("%v", err)
 		}

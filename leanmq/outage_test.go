@@ -11,7 +11,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -393,8 +395,8 @@ func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 // A connection that was cut in the middle of something is nobody's problem.
 func TestCutConnectionsAreReplaced(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		p := newProxy(t)
-		mq := p.open(t, url)
+		p := testkit.NewProxy(t)
+		mq := mqtest.OpenBy(t, url, p.Dial)
 		q := mq.Queue("jobs")
 		var got record
 		consume(t, q, got.done, leanmq.Lease(300*time.Millisecond))
@@ -402,7 +404,7 @@ func TestCutConnectionsAreReplaced(t *testing.T) {
 		for n := range 300 {
 			payload := fmt.Sprint(n)
 			if n%30 == 29 {
-				p.cut()
+				p.Cut()
 			}
 			if _, err := q.Send(t.Context(), []byte(payload)); err == nil {
 				accepted[payload] = true
