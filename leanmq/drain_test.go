@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -443,7 +444,7 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 			wg.Go(func() {
 				// Longer and longer, so that a busy machine gets there too.
 				stay := 30 * time.Millisecond
-				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*patience; stay += 3 * time.Millisecond {
+				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*testkit.Patience; stay += 3 * time.Millisecond {
 					ctx, cancel := context.WithTimeout(context.Background(), stay)
 					if err := mq.Queue("jobs").Consume(ctx, got.done, leanmq.Lease(time.Hour)); err != nil {
 						t.Error(err)

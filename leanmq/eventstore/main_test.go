@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 )
@@ -24,45 +24,11 @@ func TestMain(m *testing.M) {
 	redistest.Main(m)
 }
 
-func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
-	t.Helper()
-	mq, err := leanmq.Open(t.Context(), url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := mq.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return mq
-}
-
-// rawClient is somebody else's program.
-func rawClient(t testing.TB, url string) redis.UniversalClient {
-	t.Helper()
-	return redistest.Client(t, url)
-}
-
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begin) > 20*time.Second {
-			t.Fatalf("still not after 20 s: %s", what)
-		}
-	}
-}
-
-func receive[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(20 * time.Second):
-		t.Fatalf("still not after 20 s: %s", what)
-		panic("unreachable")
-	}
-}
+var (
+	open       = mqtest.Open
+	rawClient  = redistest.Client // somebody else's program
+	eventually = testkit.Eventually
+)
 
 // event is one whose data is a number.
 func event(typ string, n int) eventstore.NewEvent { return eventstore.NewEvent{Type: typ, Data: n} }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 )
@@ -191,12 +192,12 @@ func TestACutOffProcessCommitsNothing(t *testing.T) {
 		}
 		position := mustAppend(t, s, "a", eventstore.Any, event("moved", 1)).Positions[0]
 		project(t, s, "p", h, eventstore.Lease(300*time.Millisecond))
-		fence := receive(t, "the handler runs", begun)
+		fence := testkit.Receive(t, "the handler runs", begun)
 		// What a partition does to its lease, without the wait.
 		if err := c.HSet(t.Context(), key, "owner", "another one", "until", 0, "epoch", fence+1).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := receive(t, "the handler's context ends", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
+		if err := testkit.Receive(t, "the handler's context ends", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
 			t.Error(err)
 		}
 		caughtUp(t, s, "p", 1)

@@ -13,8 +13,10 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/pgtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
@@ -46,19 +48,11 @@ func forEachURL(t *testing.T, test func(t *testing.T, url string)) {
 	})
 }
 
-func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
-	t.Helper()
-	mq, err := leanmq.Open(t.Context(), url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := mq.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return mq
-}
+var (
+	open       = mqtest.Open
+	info       = mqtest.Info
+	eventually = testkit.Eventually
+)
 
 func database(t testing.TB, url string) *sql.DB {
 	t.Helper()
@@ -140,26 +134,6 @@ func (r *relay) wait() error {
 		}
 	})
 	return r.err
-}
-
-// eventually waits for cond and fails the test if it does not come true.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	const limit = time.Minute
-	for begin := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > limit {
-			t.Fatalf("still not after %v: %s", limit, what)
-		}
-	}
-}
-
-func info(t testing.TB, q *leanmq.Queue) leanmq.QueueInfo {
-	t.Helper()
-	i, err := q.Info(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i
 }
 
 func boxInfo(t testing.TB, box *outbox.Box, db outbox.DB) outbox.Info {
