@@ -329,7 +329,7 @@ func TestMessageSentLaterUnderACanceledIDIsHandled(t *testing.T) {
 		c := consume(t, dying, func(context.Context, *leanmq.Message) error { return leanmq.Reject(nil) })
 		send(t, dying, "x", leanmq.ID("id"))
 		letter := oneDead(t, dying)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		cancel(t, dying, "id", false)

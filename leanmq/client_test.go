@@ -90,7 +90,7 @@ func TestClientConsumesAQueueOnce(t *testing.T) {
 		send(t, mq.Queue("svc:jobs"), "the first one goes on")
 		got.wait(t, 2)
 		consume(t, open(t, url).Queue("svc:jobs"), got.done) // another client may
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		consume(t, mq.Queue("svc:jobs"), got.done) // and so may this one, then
@@ -230,7 +230,7 @@ func TestClientFromOneOfGoRedis(t *testing.T) {
 		c := consume(t, q, got.done)
 		send(t, q, "x")
 		got.wait(t, 1)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if err := mq.Close(); err != nil {

@@ -78,7 +78,7 @@ func TestSendValueArrivesWhateverTheReceiverPrefers(t *testing.T) {
 				if m := receive(t, "the mark", mark); m != s.mark {
 					t.Errorf("%s to %s: marked as %q, want %q", sender, reader, m, s.mark)
 				}
-				c.stop()
+				c.Stop()
 			}
 		}
 	})

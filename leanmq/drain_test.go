@@ -22,7 +22,7 @@ func TestIdleConsumerStopsAtOnce(t *testing.T) {
 	mq := open(t, server.URL())
 	var took []time.Duration
 	for range 9 {
-		var cs []*consumer
+		var cs []*testkit.Running
 		for i := range 20 {
 			var got record
 			q := mq.Queue(fmt.Sprint("q", i))
@@ -32,10 +32,10 @@ func TestIdleConsumerStopsAtOnce(t *testing.T) {
 		}
 		begin := time.Now()
 		for _, c := range cs {
-			c.cancel()
+			c.Cancel()
 		}
 		for _, c := range cs {
-			if err := c.wait(); err != nil {
+			if err := c.Wait(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -51,7 +51,7 @@ func TestConsumersThatStopTogetherWaitForNoRead(t *testing.T) {
 	server := redistest.Server(t)
 	mq := open(t, server.URL())
 	for round := range 100 {
-		var cs []*consumer
+		var cs []*testkit.Running
 		for i := range 6 {
 			cs = append(cs, consume(t, mq.Queue(fmt.Sprint("idle", i)), new(record).done))
 		}
@@ -61,11 +61,11 @@ func TestConsumersThatStopTogetherWaitForNoRead(t *testing.T) {
 		got.wait(t, 1)
 		begin := time.Now()
 		for i, c := range cs {
-			c.cancel()
+			c.Cancel()
 			time.Sleep(time.Duration(i%2*i*7) * time.Microsecond) // they shall meet it at different moments
 		}
 		for _, c := range cs {
-			if err := c.wait(); err != nil {
+			if err := c.Wait(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -110,7 +110,7 @@ func TestOneOfSeveralConsumersStopsAtOnce(t *testing.T) {
 				becomesEmpty(t, busy)
 			}
 			begin := time.Now()
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			took = append(took, time.Since(begin))
@@ -141,15 +141,15 @@ func TestRunningHandlerFinishesItsMessage(t *testing.T) {
 		})
 		send(t, q, "x")
 		receive(t, "the handler runs", running)
-		c.cancel()
+		c.Cancel()
 		select {
-		case err := <-c.result:
+		case err := <-c.Result:
 			t.Fatalf("Consume returned %v before its handler did", err)
 		case <-time.After(100 * time.Millisecond):
 		}
 		send(t, q, "sent after the end began")
 		close(finish)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Ready != 1 || i.InFlight+i.Dead+i.Scheduled != 0 || i.Consumers != 0 {
@@ -169,9 +169,9 @@ func TestFailureDuringTheDrainIsSettled(t *testing.T) {
 		})
 		send(t, q, "x")
 		receive(t, "the handler runs", running)
-		c.cancel()
+		c.Cancel()
 		close(finish)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Scheduled != 1 || i.Ready+i.InFlight+i.Dead != 0 {
@@ -198,7 +198,7 @@ func TestHandlersAreCancelledWhenTheDrainTakesTooLong(t *testing.T) {
 			receive(t, "a handler runs", running)
 		}
 		begin := time.Now()
-		err := c.stop()
+		err := c.Stop()
 		if took := time.Since(begin); took < 100*time.Millisecond || took > 10*time.Second {
 			t.Errorf("the drain took %v, its limit was 100ms", took)
 		}
@@ -237,7 +237,7 @@ func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
 	send(t, q, "x")
 	receive(t, "the handler runs", running)
 	begin := time.Now()
-	if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+	if err := c.Stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(begin); took > 5*time.Second {
@@ -263,7 +263,7 @@ func ownedBy(t *testing.T, c redis.UniversalClient, consumer string) int64 {
 
 // prefetching makes a consumer hold messages behind a handler that blocks: fast
 // messages first, so that it prefetches, then the one that blocks, then the rest.
-func prefetching(t *testing.T, q *leanmq.Queue) (c *consumer, finish chan struct{}) {
+func prefetching(t *testing.T, q *leanmq.Queue) (c *testkit.Running, finish chan struct{}) {
 	t.Helper()
 	running, finish := make(chan struct{}), make(chan struct{})
 	var fast atomic.Int64
@@ -301,7 +301,7 @@ func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
 		var got record
 		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
 		begin := time.Now()
-		c.cancel() // the slow handler goes on
+		c.Cancel() // the slow handler goes on
 		for _, m := range got.wait(t, 30) {
 			if m.Deliveries != 1 || m.Attempt != 1 || !strings.HasPrefix(m.Payload, "held") {
 				t.Errorf("%+v", m)
@@ -318,11 +318,11 @@ func TestHandedBackMessagesReachAConsumerThatComesLater(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		c, finish := prefetching(t, q)
-		c.cancel()
+		c.Cancel()
 		raw := rawClient(t, url)
 		eventually(t, "they are handed back", func() bool { return ownedBy(t, raw, "released") == 30 })
 		close(finish)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		var got record
@@ -334,7 +334,7 @@ func TestHandedBackMessagesReachAConsumerThatComesLater(t *testing.T) {
 			}
 		}
 		becomesEmpty(t, q)
-		if err := later.stop(); err != nil {
+		if err := later.Stop(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Consumers != 0 {
@@ -362,11 +362,11 @@ func TestHandedBackMessagesReachAConsumerThatWasBusy(t *testing.T) {
 		receive(t, "the other consumer is busy", running)
 
 		c, finishFirst := prefetching(t, q)
-		c.cancel()
+		c.Cancel()
 		raw := rawClient(t, url)
 		eventually(t, "they are handed back", func() bool { return ownedBy(t, raw, "released") == 30 })
 		close(finishFirst)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		close(finish)
@@ -390,7 +390,7 @@ func TestConsumeCanBeRepeated(t *testing.T) {
 			if m := got.wait(t, 1)[0]; m.Payload != fmt.Sprint(n) {
 				t.Errorf("%+v", m)
 			}
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			if i := info(t, q); i != (leanmq.QueueInfo{Name: "jobs"}) {

@@ -43,7 +43,7 @@ func TestExpiredMessagesAreCountedOnce(t *testing.T) {
 						var got record
 						c := consume(t, q, got.done, leanmq.OnExpired(policy))
 						eventually(t, "all are settled", func() bool { i := info(t, q); return i.Ready+i.InFlight == 0 })
-						if err := c.stop(); err != nil {
+						if err := c.Stop(); err != nil {
 							t.Fatal(err)
 						}
 						if all := got.payloads(); len(all) != 1 || all[0] != "alive" {

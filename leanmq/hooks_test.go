@@ -130,7 +130,7 @@ func TestHooksCountEachOutcomeOnce(t *testing.T) {
 			i := info(t, q)
 			return i.Ready+i.InFlight+i.Scheduled == 0
 		})
-		if err := c.stop(); err != nil { // what is settled has been told then
+		if err := c.Stop(); err != nil { // what is settled has been told then
 			t.Error(err)
 		}
 		want := map[string]int{
@@ -171,7 +171,7 @@ func TestHooksCountEachOutcomeOnce(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		c = consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
 		becomesGone(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		o.is(t, map[string]int{"expired": 1})
@@ -202,7 +202,7 @@ func TestHooksTellWhatIsHandedBack(t *testing.T) {
 		}
 		receive(t, "a handler runs", running)
 		receive(t, "another one runs", running)
-		if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+		if err := c.Stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 			t.Errorf("%v", err)
 		}
 		o.is(t, map[string]int{"handed back": 2})
@@ -246,7 +246,7 @@ func TestHooksTellOfALostLeaseOnce(t *testing.T) {
 			if err := m.Done(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			o.is(t, map[string]int{"lost": 1, "lease lost: jobs/" + id: 1})
@@ -322,7 +322,7 @@ func TestHooksTellOfMessagesThatKillTheirWorkers(t *testing.T) {
 			defer o.mu.Unlock()
 			return len(o.counts) > 0 && info(t, q).Dead == 2
 		})
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		o.is(t, map[string]int{"dead letter: crashed, attempt 0": 2})
@@ -409,7 +409,7 @@ func TestHooksTellOfOutages(t *testing.T) {
 	if n := told(false); !slices.Equal(n, want) {
 		t.Errorf("beginnings told: %v", n)
 	}
-	if err := late.stop(); err != nil {
+	if err := late.Stop(); err != nil {
 		t.Error(err)
 	}
 }
@@ -429,7 +429,7 @@ func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 			send(t, q, "x")
 		}
 		eventually(t, "all are dead", func() bool { return info(t, q).Dead == 10 })
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		o.is(t, map[string]int{"dead": 10, "dead letter: rejected, attempt 1": 10})
@@ -461,7 +461,7 @@ func TestHooksTellWhatCouldNotBeSettled(t *testing.T) {
 	receive(t, "the handler runs", running)
 	server.Stop()
 	close(finish)
-	if err := c.stop(); err != nil {
+	if err := c.Stop(); err != nil {
 		t.Error(err)
 	}
 	o.is(t, map[string]int{"handed back": 1})

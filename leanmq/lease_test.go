@@ -160,7 +160,7 @@ func TestStaleVerdictIsRefused(t *testing.T) {
 					t.Fatal(pulled, err)
 				}
 				close(finish)
-				if err := c.stop(); err != nil { // has settled, or tried to
+				if err := c.Stop(); err != nil { // has settled, or tried to
 					t.Error(err)
 				}
 				if i := info(t, q); i.InFlight != 1 || i.Dead+i.Scheduled+i.Ready != 0 {

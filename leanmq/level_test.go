@@ -324,7 +324,7 @@ func TestLevelsAfterAFlush(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the consumer is back", func() bool { return info(t, q).Consumers == 1 })
-		if err := worker.stop(); err != nil {
+		if err := worker.Stop(); err != nil {
 			t.Fatal(err)
 		}
 		if err := q.Delete(t.Context()); err != nil {

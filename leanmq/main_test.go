@@ -51,44 +51,10 @@ func receive[T any](t testing.TB, what string, c <-chan T) T {
 	return testkit.Receive(t, what, c)
 }
 
-// consumer is a Consume that runs.
-type consumer struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	result chan error
-	once   sync.Once
-	err    error
-}
-
-// consume starts a Consume that ends with the test, if stop does not end it
-// before.
-func consume(t testing.TB, q *leanmq.Queue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *consumer {
+// consume starts a Consume that ends with the test, if Stop does not end it before.
+func consume(t testing.TB, q *leanmq.Queue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *testkit.Running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
-	go func() { c.result <- q.Consume(ctx, h, opts...) }()
-	t.Cleanup(func() { _ = c.stop() })
-	return c
-}
-
-// stop cancels the Consume and returns its result.
-func (c *consumer) stop() error {
-	c.t.Helper()
-	c.cancel()
-	return c.wait()
-}
-
-func (c *consumer) wait() error {
-	c.t.Helper()
-	c.once.Do(func() {
-		select {
-		case c.err = <-c.result:
-		case <-time.After(60 * time.Second):
-			c.err = errors.New("Consume does not return")
-			c.t.Error(c.err)
-		}
-	})
-	return c.err
+	return testkit.Start(t, "Consume", func(ctx context.Context) error { return q.Consume(ctx, h, opts...) })
 }
 
 // seen is what a handler saw of a message: the message itself is the handler's

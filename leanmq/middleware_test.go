@@ -65,7 +65,7 @@ func TestMiddlewareNestsAsListedAndIsComposedOnce(t *testing.T) {
 			send(t, q, fmt.Sprint(i))
 		}
 		becomesEmpty(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		for i := range 20 {

@@ -304,7 +304,7 @@ func TestRequeuedMessageGoesToTheEndOfItsOrder(t *testing.T) {
 		send(t, q, "1", leanmq.OrderingKey("k"))
 		c := consume(t, q, func(context.Context, *leanmq.Message) error { return leanmq.Reject(nil) })
 		letter := oneDead(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Fatal(err)
 		}
 		send(t, q, "2", leanmq.OrderingKey("k"))

@@ -115,7 +115,7 @@ func TestConsumerThatStartsDuringAnOutageWaitsForItsEnd(t *testing.T) {
 	waits := consume(t, mq.Queue("cancelled"), got.done)
 	eventually(t, "they have noticed", func() bool { return strings.Count(log.String(), `"what":"join"`) >= 2 })
 	begin := time.Now()
-	if err := waits.stop(); err != nil {
+	if err := waits.Stop(); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took > slack*time.Second {
@@ -145,7 +145,7 @@ func TestConsumerStopsDuringAnOutage(t *testing.T) {
 	server.Stop()
 	close(finish)
 	begin := time.Now()
-	_ = c.stop()
+	_ = c.Stop()
 	if took := time.Since(begin); took > 8*time.Second {
 		t.Errorf("it took %v to stop", took)
 	}
@@ -336,7 +336,7 @@ func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		begin := time.Now()
-		_ = stops.stop()
+		_ = stops.Stop()
 		if took := time.Since(begin); took > 20*time.Second {
 			t.Errorf("a consumer took %v to stop", took)
 		}

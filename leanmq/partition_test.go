@@ -221,7 +221,7 @@ func TestTheNumberOfPartitionsStays(t *testing.T) {
 		if err := q.Delete(ctx); !errors.Is(err, leanmq.ErrConsuming) {
 			t.Errorf("deleting it while it is consumed: %v", err)
 		}
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if err := q.Delete(ctx); err != nil {
@@ -269,7 +269,7 @@ func TestDeadLettersOfPartitions(t *testing.T) {
 		}
 		c := consumePartitions(t, q, func(context.Context, *leanmq.Message) error { return leanmq.Reject(errors.New("no")) })
 		eventually(t, "all are dead", func() bool { return partitions(t, q).Dead == 6 })
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		var queues []string

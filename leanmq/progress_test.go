@@ -45,9 +45,9 @@ func TestProgressIsSeenByOthersAndByTheNextAttempt(t *testing.T) {
 		if ttl < 23*time.Hour || ttl > 24*time.Hour {
 			t.Errorf("the note is kept for %v", ttl)
 		}
-		first.cancel()
+		first.Cancel()
 		close(goOn)
-		if err := first.wait(); err != nil {
+		if err := first.Wait(); err != nil {
 			t.Error(err)
 		}
 		last := make(chan string, 1)

@@ -346,7 +346,7 @@ func TestClosedPullerHandsBack(t *testing.T) {
 			}
 		}
 		becomesEmpty(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Consumers != 0 {
@@ -413,7 +413,7 @@ func TestPullerAndConsumersShareAQueue(t *testing.T) {
 		becomesEmpty(t, q)
 		cancel()
 		wg.Wait()
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if got.count()+pulled != n {

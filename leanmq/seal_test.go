@@ -131,7 +131,7 @@ func TestMixedFleetsReadEachOther(t *testing.T) {
 							t.Errorf("the handler sees %v", m.Header)
 						}
 					}
-					c.stop()
+					c.Stop()
 					becomesEmpty(t, q)
 				}
 			})
@@ -216,7 +216,7 @@ func TestRotation(t *testing.T) {
 		if got := seen.payloads(); !slices.Equal(got, []string{"one", "two"}) {
 			t.Errorf("%q", got)
 		}
-		c.stop()
+		c.Stop()
 	})
 }
 
@@ -233,7 +233,7 @@ func TestMessageWithoutItsKeyIsDeadUntilSomeoneHasIt(t *testing.T) {
 			return nil
 		}, quick)
 		d := oneDead(t, without)
-		c.stop()
+		c.Stop()
 		if d.Reason != leanmq.ReasonUndecodable || d.Message.Attempt != 0 || d.Message.ID != id {
 			t.Errorf("%+v", d)
 		}
@@ -403,7 +403,7 @@ func TestCompressOnlyWhereItHelps(t *testing.T) {
 			if got := seen.wait(t, 1)[0].Payload; got != payload {
 				t.Errorf("%d bytes arrived as %d", len(payload), len(got))
 			}
-			c.stop()
+			c.Stop()
 		}
 	})
 }
@@ -424,7 +424,7 @@ func TestTheLargestPayloadCanBeSealed(t *testing.T) {
 			if !bytes.Equal(receive(t, "the payload", got), payload) {
 				t.Error("another one arrives")
 			}
-			c.stop()
+			c.Stop()
 			_, err := q.Send(t.Context(), make([]byte, leanmq.MaxPayload+1))
 			isInvalid(t, err, "payload")
 		}
@@ -555,7 +555,7 @@ func TestStoredReplyIsSealed(t *testing.T) {
 			return nil
 		})
 		eventually(t, "a reply", func() bool { return len(stored(t, url, inbox)) == 1 })
-		consumer.stop()
+		consumer.Stop()
 		request()
 		p, err := q.Puller()
 		if err != nil {

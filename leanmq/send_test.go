@@ -348,7 +348,7 @@ func TestFullQueueRefuses(t *testing.T) {
 		var got record
 		c := consume(t, q, got.done)
 		got.wait(t, 3)
-		_ = c.stop()
+		_ = c.Stop()
 		send(t, q, "there is room again", leanmq.ID("x"))
 	})
 }
@@ -424,7 +424,7 @@ func TestQueuesAreListedUntilTheyAreDeleted(t *testing.T) {
 		}
 		want := []string{"created", "delayed", "sent", "svc:consumed"}
 		eventually(t, "all are listed, sorted", func() bool { return slices.Equal(names(), want) })
-		_ = c.stop()
+		_ = c.Stop()
 		for _, name := range want {
 			err := mq.Queue(name).Delete(t.Context())
 			if full := name == "sent" || name == "delayed"; full != errors.Is(err, leanmq.ErrNotEmpty) || !full && err != nil {

@@ -164,7 +164,7 @@ func TestTxOfAStaleWorkerCommitsNothing(t *testing.T) {
 		if err := receive(t, "the first result", results); !errors.Is(err, leanmq.ErrLeaseLost) || !errors.As(err, &where) || where.Queue != "q" || where.ID == "" {
 			t.Errorf("the stale worker: %v", err)
 		}
-		if err := stale.stop(); err != nil {
+		if err := stale.Stop(); err != nil {
 			t.Error(err)
 		}
 		if _, err := sq.Release(t.Context(), "thief"); err != nil {

@@ -60,7 +60,7 @@ func TestCommitWhoseReplyIsLostIsMadeOnce(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	proxy.Lose(0)
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
 }

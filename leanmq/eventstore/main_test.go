@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
@@ -78,40 +77,10 @@ func isInvalid(t testing.TB, err error, field string) {
 	}
 }
 
-// running is a Project that runs.
-type running struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	result chan error
-	once   sync.Once
-	err    error
-}
-
-// project starts a Project that ends with the test, if stop does not end it before.
-func project(t testing.TB, s *eventstore.Store, name string, h eventstore.Handler, opts ...eventstore.ProjectOption) *running {
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{t: t, cancel: cancel, result: make(chan error, 1)}
-	go func() { r.result <- s.Project(ctx, name, h, opts...) }()
-	t.Cleanup(func() { _ = r.stop() })
-	return r
-}
-
-func (r *running) stop() error {
-	r.t.Helper()
-	r.cancel()
-	return r.wait()
-}
-
-func (r *running) wait() error {
-	r.t.Helper()
-	r.once.Do(func() {
-		select {
-		case r.err = <-r.result:
-		case <-time.After(60 * time.Second):
-			r.t.Error("Project does not return")
-		}
-	})
-	return r.err
+// project starts a Project that ends with the test, if Stop does not end it before.
+func project(t testing.TB, s *eventstore.Store, name string, h eventstore.Handler, opts ...eventstore.ProjectOption) *testkit.Running {
+	t.Helper()
+	return testkit.Start(t, "Project", func(ctx context.Context) error { return s.Project(ctx, name, h, opts...) })
 }
 
 // record notes what a handler is given.

@@ -286,7 +286,7 @@ func TestFrozenRelay(t *testing.T) {
 			})
 			r := start(t, box, db, mq)
 			moved(t, box, db)
-			if err := r.stop(); err != nil {
+			if err := r.Stop(); err != nil {
 				t.Error(err)
 			}
 			if err := child.Process.Signal(syscall.SIGCONT); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"os"
 	"sync"
@@ -96,44 +95,17 @@ func add(t testing.TB, box *outbox.Box, db *sql.DB, queue, text string, opts ...
 	return id
 }
 
-// relay is a Relay that runs.
-type relay struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	result chan error
-	once   sync.Once
-	err    error
-}
-
-// start starts a Relay that ends with the test, if stop does not end it before.
-func start(t testing.TB, box *outbox.Box, db *sql.DB, mq *leanmq.Client, opts ...outbox.RelayOption) *relay {
+// start starts a Relay that ends with the test, if Stop does not end it before.
+func start(t testing.TB, box *outbox.Box, db *sql.DB, mq *leanmq.Client, opts ...outbox.RelayOption) *testkit.Running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &relay{t: t, cancel: cancel, result: make(chan error, 1)}
 	opts = append([]outbox.RelayOption{outbox.Poll(20 * time.Millisecond)}, opts...)
-	go func() { r.result <- box.Relay(ctx, db, mq, opts...) }()
+	r := testkit.Start(t, "Relay", func(ctx context.Context) error { return box.Relay(ctx, db, mq, opts...) })
 	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
 	return r
-}
-
-func (r *relay) stop() error {
-	r.cancel()
-	return r.wait()
-}
-
-func (r *relay) wait() error {
-	r.once.Do(func() {
-		select {
-		case r.err = <-r.result:
-		case <-time.After(2 * time.Minute):
-			r.err = errors.New("the relay does not return")
-		}
-	})
-	return r.err
 }
 
 func boxInfo(t testing.TB, box *outbox.Box, db outbox.DB) outbox.Info {

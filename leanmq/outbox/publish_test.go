@@ -127,7 +127,7 @@ func TestPublishedOnceAndInOrderWhateverFails(t *testing.T) {
 				}
 				r := start(t, box, db, mq, outbox.Batch(5))
 				moved(t, box, db)
-				if err := r.stop(); err != nil || failures != 3 {
+				if err := r.Stop(); err != nil || failures != 3 {
 					t.Errorf("%d failures, %v", failures, err)
 				}
 				var got []string
@@ -177,7 +177,7 @@ func TestTopicAndQueueOfOneName(t *testing.T) {
 		}
 		take(t, mq.Queue("orders"), 3)
 		moved(t, box, db)
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
 
