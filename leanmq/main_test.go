@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -19,15 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(crashWorkerEnv) != "" {
-		os.Exit(crashWorker())
-	}
-	if os.Getenv(orderWorkerEnv) != "" {
-		os.Exit(orderWorker())
-	}
-	if os.Getenv(txWorkerEnv) != "" {
-		os.Exit(txWorker())
-	}
+	testkit.Become(crashWorkerEnv, crashWorker)
+	testkit.Become(orderWorkerEnv, orderWorker)
+	testkit.Become(txWorkerEnv, txWorker)
 	flag.Parse()
 	// The parallel ones have servers of their own and mostly wait for them.
 	if err := flag.Set("test.parallel", "8"); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"sync"
 	"testing"
 
@@ -17,9 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(workerEnv) != "" {
-		os.Exit(worker())
-	}
+	testkit.Become(workerEnv, worker)
 	redistest.Main(m)
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"maps"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -21,9 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childRelayEnv) != "" {
-		os.Exit(childRelay())
-	}
+	testkit.Become(childRelayEnv, childRelay)
 	redistest.Main(pgtest.With(m))
 }
 
