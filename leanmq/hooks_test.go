@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -416,7 +417,7 @@ func TestHooksTellOfOutages(t *testing.T) {
 
 func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var log lockedBuffer
+		var log testkit.Log
 		var o observer
 		mq := open(t, url, leanmq.Logger(zerolog.New(&log)), leanmq.Observe(leanmq.Hooks{
 			Sent:    func(leanmq.SendInfo) { panic("oops, sent") },

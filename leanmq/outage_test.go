@@ -48,7 +48,7 @@ func outageLog(t *testing.T, log string, outages int) {
 func TestConsumersResumeWhenRedisIsBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	var log lockedBuffer
+	var log testkit.Log
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(&log)))
 	q := mq.Queue("jobs")
 	var got record
@@ -107,7 +107,7 @@ func TestConsumersResumeWhenRedisIsBack(t *testing.T) {
 func TestConsumerThatStartsDuringAnOutageWaitsForItsEnd(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	var log lockedBuffer
+	var log testkit.Log
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(&log)))
 	server.Stop()
 	var got record
@@ -242,7 +242,7 @@ func TestNothingAcceptedIsLostWhenTheServerCrashes(t *testing.T) {
 
 func TestFlushedQueueIsConsumedAgain(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var log lockedBuffer
+		var log testkit.Log
 		mq := open(t, url, leanmq.Logger(zerolog.New(&log)))
 		q := mq.Queue("jobs")
 		var got record
@@ -322,7 +322,7 @@ func TestHandlerThatRunsDuringAFlushHarmsNothing(t *testing.T) {
 func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	var log lockedBuffer
+	var log testkit.Log
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(&log)))
 	q := mq.Queue("jobs")
 	var got record

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -120,7 +121,7 @@ func TestRetentionKeepsWhatIsInFlight(t *testing.T) {
 
 func TestRetentionThatDropsCountsAndLogs(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var l logs
+		var l testkit.Log
 		topic := open(t, url, leanmq.Logger(zerolog.New(&l))).Topic("events")
 		fast, slow := topic.Group("fast"), topic.Group("slow")
 		subscribe(t, fast, leanmq.FromBeginning())

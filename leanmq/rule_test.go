@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -145,7 +146,7 @@ func TestRulesAboutPanics(t *testing.T) {
 
 func TestDroppedErrorsAreLoggedQuietly(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var l logs
+		var l testkit.Log
 		q := open(t, url, leanmq.Logger(zerolog.New(&l))).Queue("jobs")
 		consume(t, q, func(context.Context, *leanmq.Message) error { return errGone }, leanmq.DropOn(errGone))
 		id := send(t, q, "x")
