@@ -166,11 +166,7 @@ func TestMessagesOfABatchAreSettledOneByOne(t *testing.T) {
 		for _, id := range []string{"done", "retry", "reject", "retry after"} {
 			send(t, q, id, leanmq.ID(id), keep)
 		}
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = in.Close() }()
+		in := openInbox(t, mq)
 		var requests sync.WaitGroup
 		for _, id := range []string{"ask 1", "ask 2"} {
 			requests.Go(func() {

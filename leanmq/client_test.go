@@ -25,11 +25,7 @@ func TestClosedClientRefusesEverything(t *testing.T) {
 		}
 		q := mq.Queue("jobs")
 		send(t, q, "x")
-		puller, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer puller.Close()
+		puller := newPuller(t, q)
 		for range 3 {
 			if err := mq.Close(); err != nil {
 				t.Errorf("close: %v", err)

@@ -293,11 +293,7 @@ func TestDrainWaitsForHandlersAndNotBeyondItsContext(t *testing.T) {
 func TestDrainPassesByWhatDeadWorkersHad(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		dead, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = dead.Close() }()
+		dead := newPuller(t, q)
 		send(t, q, "normal")
 		send(t, q, "urgent", leanmq.Priority(leanmq.Urgent))
 		for n := 0; n < 2; {
@@ -329,11 +325,7 @@ func TestDrainPassesByWhatDeadWorkersHad(t *testing.T) {
 func TestPullerWaitsWhileItsQueueIsPaused(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		p, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = p.Close() }()
+		p := newPuller(t, open(t, url).Queue("q"))
 		pause(t, q)
 		send(t, q, "x")
 		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
@@ -41,30 +42,25 @@ func crashWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer ledger.Close()
 	var mu sync.Mutex
 	write := func(what string, m *leanmq.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		fmt.Fprintf(ledger, "%s %s %d %d\n", what, m.Payload, m.Attempt, m.Deliveries)
 	}
-	mq, err := leanmq.Open(ctx, os.Getenv(crashWorkerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return nil
-	case err != nil:
-		return err
-	}
-	err = mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
-		write("begin", m)
-		time.Sleep(crashWork)
-		if strings.HasSuffix(string(m.Payload), "7") && m.Attempt == 1 {
-			write("failed", m)
-			return errors.New("not at the first attempt")
-		}
-		write("done", m)
-		return nil
-	}, leanmq.Concurrency(crashConcurrency), leanmq.Lease(crashLease), leanmq.MaxDeliveries(1000), quick)
-	return errors.Join(err, mq.Close(), ledger.Close())
+	return mqtest.Work(ctx, os.Getenv(crashWorkerEnv), func(mq *leanmq.Client) error {
+		return mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+			write("begin", m)
+			time.Sleep(crashWork)
+			if strings.HasSuffix(string(m.Payload), "7") && m.Attempt == 1 {
+				write("failed", m)
+				return errors.New("not at the first attempt")
+			}
+			write("done", m)
+			return nil
+		}, leanmq.Concurrency(crashConcurrency), leanmq.Lease(crashLease), leanmq.MaxDeliveries(1000), quick)
+	})
 }
 
 func startCrashWorker(t *testing.T, url string, ledger testkit.Ledger) *testkit.Child {
@@ -147,17 +143,7 @@ func TestKilledWorkersLoseNothing(t *testing.T) {
 	close(stop)
 	sender.Wait()
 	becomesEmpty(t, q)
-	for _, w := range workers {
-		listens(t, ledger, w)
-		if err := w.Signal(os.Interrupt); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, w := range workers {
-		if err := w.Wait(); err != nil {
-			t.Errorf("a worker that was asked to end: %v", err)
-		}
-	}
+	ledger.End(t, workers...)
 
 	done, begun := map[string]int{}, map[ledgerLine]int{}
 	redelivered := 0

@@ -116,11 +116,7 @@ func TestExpiredRequestsAreDroppedAndCounted(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
 		q := mq.Queue("jobs")
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = in.Close() }()
+		in := openInbox(t, mq)
 		request := func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()

@@ -11,21 +11,14 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-func openInbox(t *testing.T, mq *leanmq.Client) *leanmq.Inbox {
+func openInbox(t testing.TB, mq *leanmq.Client) *leanmq.Inbox {
 	t.Helper()
 	in, err := mq.OpenInbox(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := in.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return in
+	return testkit.Opened(t, in, err)
 }
 
 func TestRequestIsAnswered(t *testing.T) {

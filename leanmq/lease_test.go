@@ -50,11 +50,7 @@ func TestMessagesOfAWorkerThatVanishedReachAnother(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		id := send(t, q, "x")
-		puller, err := open(t, url).Queue("jobs").Puller() // renews nothing
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer puller.Close()
+		puller := newPuller(t, open(t, url).Queue("jobs")) // renews nothing
 		pulled, err := puller.Receive(t.Context(), 1)
 		if err != nil || len(pulled) != 1 {
 			t.Fatal(pulled, err)
@@ -147,11 +143,7 @@ func TestStaleVerdictIsRefused(t *testing.T) {
 				send(t, q, "x")
 				receive(t, "the handler runs", running)
 
-				thief, err := open(t, url).Queue("jobs").Puller(leanmq.Lease(100 * time.Millisecond))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer thief.Close()
+				thief := newPuller(t, open(t, url).Queue("jobs"), leanmq.Lease(100*time.Millisecond))
 				pulled, err := thief.Receive(t.Context(), 1)
 				for err == nil && len(pulled) == 0 {
 					pulled, err = thief.Receive(t.Context(), 1)
@@ -181,11 +173,7 @@ func TestMessageThatKillsItsWorkersIsDeadLettered(t *testing.T) {
 		q := open(t, url).Queue("jobs")
 		id := send(t, q, "poison", leanmq.WithHeader("kk", "v"))
 		for n := 1; n <= most; n++ {
-			victim, err := q.Puller(leanmq.Lease(lease), leanmq.MaxDeliveries(most))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer victim.Close()
+			victim := newPuller(t, q, leanmq.Lease(lease), leanmq.MaxDeliveries(most))
 			pulled, err := victim.Receive(t.Context(), 1)
 			if err != nil || len(pulled) != 1 || pulled[0].Deliveries != n || pulled[0].Attempt != 1 {
 				t.Fatalf("delivery %d: %+v, %v", n, pulled, err)
@@ -211,11 +199,7 @@ func TestFailedAttemptsAndLostDeliveriesAreCountedApart(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		send(t, q, "x")
-		victim, err := q.Puller(leanmq.Lease(100*time.Millisecond), quick)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer victim.Close()
+		victim := newPuller(t, q, leanmq.Lease(100*time.Millisecond), quick)
 		next := func(deliveries, attempt int) *leanmq.Pulled {
 			t.Helper()
 			pulled, err := victim.Receive(t.Context(), 1)

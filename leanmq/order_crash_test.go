@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
@@ -32,36 +33,25 @@ func orderWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mq, err := leanmq.Open(ctx, os.Getenv(orderWorkerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return nil
-	case err != nil:
-		return err
-	}
-	consume := mq.Queue(os.Getenv(orderQueueEnv)).Consume
-	if n, _ := strconv.Atoi(os.Getenv(orderPartsEnv)); n > 0 {
-		consume = mq.Partitioned(os.Getenv(orderQueueEnv), n).Consume
-	}
-	err = consume(ctx, func(_ context.Context, m *leanmq.Message) error {
-		write := func(what string) {
-			fmt.Fprintf(ledger, "%d %s %s %s\n", time.Now().UnixNano(), what, m.Header.Get("key"), m.Payload)
+	defer ledger.Close()
+	return mqtest.Work(ctx, os.Getenv(orderWorkerEnv), func(mq *leanmq.Client) error {
+		consume := mq.Queue(os.Getenv(orderQueueEnv)).Consume
+		if n, _ := strconv.Atoi(os.Getenv(orderPartsEnv)); n > 0 {
+			consume = mq.Partitioned(os.Getenv(orderQueueEnv), n).Consume
 		}
-		write("begin")
-		defer write("end")
-		time.Sleep(rand.N(6 * time.Millisecond))
-		if rand.N(20) == 0 {
-			return errors.New("again")
-		}
-		return nil
-	}, leanmq.Concurrency(4), leanmq.Lease(orderLease), leanmq.MaxDeliveries(1000), patient)
-	return errors.Join(err, mq.Close(), ledger.Close())
-}
-
-// listens waits until a worker process listens to signals: its ledger comes after.
-func listens(t *testing.T, ledger testkit.Ledger, w *testkit.Child) {
-	t.Helper()
-	eventually(t, "the worker listens", func() bool { return ledger.Size(w) >= 0 })
+		return consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+			write := func(what string) {
+				fmt.Fprintf(ledger, "%d %s %s %s\n", time.Now().UnixNano(), what, m.Header.Get("key"), m.Payload)
+			}
+			write("begin")
+			defer write("end")
+			time.Sleep(rand.N(6 * time.Millisecond))
+			if rand.N(20) == 0 {
+				return errors.New("again")
+			}
+			return nil
+		}, leanmq.Concurrency(4), leanmq.Lease(orderLease), leanmq.MaxDeliveries(1000), patient)
+	})
 }
 
 // orderEvent is a line of a ledger.
@@ -177,13 +167,7 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 		return i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0
 	})
 	for _, w := range workers {
-		listens(t, ledger, w)
-		if err := w.Signal(os.Interrupt); err != nil {
-			t.Error(err)
-		}
-		if err := w.Wait(); err != nil {
-			t.Errorf("a worker that was asked to end: %v", err)
-		}
+		ledger.End(t, w)
 	}
 
 	// Of each key one message runs at a time, and the next one begins only after the

@@ -330,11 +330,7 @@ func TestPullerKeepsOrder(t *testing.T) {
 		for i := range 3 {
 			send(t, q, fmt.Sprint(i), leanmq.OrderingKey("k"))
 		}
-		p, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, q)
 		for i := range 3 {
 			ms, err := p.Receive(t.Context(), 10)
 			if err != nil || len(ms) != 1 || string(ms[0].Payload) != fmt.Sprint(i) {

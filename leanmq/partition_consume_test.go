@@ -320,7 +320,7 @@ func TestPartitionsAreConsumedOnce(t *testing.T) {
 	q := mq.Partitioned("jobs", 3)
 	var r record
 	c := consumePartitions(t, q, r.done)
-	sendTo(t, q, "x")
+	send(t, q, "x")
 	r.wait(t, 1)
 	if err := mq.Partitioned("jobs", 3).Consume(t.Context(), r.done); !errors.Is(err, leanmq.ErrConsuming) {
 		t.Errorf("a second Consume: %v", err)
@@ -349,7 +349,7 @@ func TestDrainTimeoutOfPartitions(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}, leanmq.DrainTimeout(10*time.Millisecond))
-	sendTo(t, q, "x")
+	send(t, q, "x")
 	receive(t, "the handler begins", begun)
 	if err := c.Stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 		t.Errorf("got %v", err)

@@ -10,21 +10,14 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-func newPuller(t *testing.T, q *leanmq.Queue, opts ...leanmq.ConsumeOption) *leanmq.Puller {
+func newPuller(t testing.TB, q *leanmq.Queue, opts ...leanmq.ConsumeOption) *leanmq.Puller {
 	t.Helper()
 	p, err := q.Puller(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return testkit.Opened(t, p, err)
 }
 
 // pull receives exactly n messages.

@@ -41,11 +41,7 @@ func trim(t testing.TB, topic *leanmq.Topic, want int64) {
 // drainGroup handles up to n messages of a group, without a consumer that goes on.
 func drainGroup(t testing.TB, g *leanmq.Group, n int) {
 	t.Helper()
-	p, err := g.Queue().Puller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := newPuller(t, g.Queue())
 	for n > 0 {
 		ms, err := p.Receive(t.Context(), n)
 		if err != nil {

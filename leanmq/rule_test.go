@@ -174,11 +174,7 @@ func TestRulesForRequests(t *testing.T) {
 			}
 			return nil
 		}, leanmq.DropOn(errGone), leanmq.RetryAfterOn(time.Millisecond, errBusy))
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = in.Close() }()
+		in := openInbox(t, mq)
 		for payload, want := range map[string]int{"gone": 500, "busy": 200} {
 			r, err := in.Request(t.Context(), q, []byte(payload))
 			if err != nil || r.Status != want {

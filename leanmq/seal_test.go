@@ -145,11 +145,7 @@ func TestPullerOpens(t *testing.T) {
 		mq := open(t, url, leanmq.Encrypt(keys), leanmq.Compress(1))
 		q := mq.Queue("jobs")
 		send(t, q, secret)
-		p, err := open(t, url, leanmq.Decrypt(keys)).Queue("jobs").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, open(t, url, leanmq.Decrypt(keys)).Queue("jobs"))
 		ms, err := p.Receive(t.Context(), 10)
 		if err != nil || len(ms) != 1 || string(ms[0].Payload) != secret {
 			t.Fatal(ms, err)
@@ -159,11 +155,7 @@ func TestPullerOpens(t *testing.T) {
 		}
 
 		send(t, q, secret)
-		other, err := open(t, url).Queue("jobs").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer other.Close()
+		other := newPuller(t, open(t, url).Queue("jobs"))
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		if ms, err := other.Receive(ctx, 10); !errors.Is(err, context.DeadlineExceeded) {
@@ -502,11 +494,7 @@ func TestRequestsAndRepliesAreSealed(t *testing.T) {
 					m.Reply(leanmq.Reply{Status: http.StatusCreated, Header: header, Payload: append([]byte("re: "), m.Payload...)})
 					return nil
 				})
-				in, err := caller.OpenInbox(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer in.Close()
+				in := openInbox(t, caller)
 				var wg sync.WaitGroup
 				for i := range 20 {
 					wg.Go(func() {
@@ -557,11 +545,7 @@ func TestStoredReplyIsSealed(t *testing.T) {
 		eventually(t, "a reply", func() bool { return len(stored(t, url, inbox)) == 1 })
 		consumer.Stop()
 		request()
-		p, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, q)
 		ms, err := p.Receive(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -595,11 +579,7 @@ func TestReplyThatCannotBeOpenedIsTheCallersError(t *testing.T) {
 			m.Reply(leanmq.Reply{Status: 200, Payload: []byte(secret)})
 			return nil
 		})
-		in, err := caller.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
+		in := openInbox(t, caller)
 		r, err := in.Request(t.Context(), caller.Queue("jobs"), []byte("plain"))
 		var where *leanmq.Error
 		if r != nil || !errors.As(err, &where) || !strings.Contains(err.Error(), `key "a"`) || !strings.Contains(err.Error(), "its keys: none") {
@@ -616,11 +596,7 @@ func TestCallerOfWhatCannotBeOpenedIsTold(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		caller := open(t, url, leanmq.Encrypt(keyring(t, "a")))
 		q := open(t, url).Queue("jobs")
-		in, err := caller.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
+		in := openInbox(t, caller)
 		told := func(t *testing.T) {
 			t.Helper()
 			r, err := in.Request(t.Context(), caller.Queue("jobs"), []byte(secret))
@@ -637,11 +613,7 @@ func TestCallerOfWhatCannotBeOpenedIsTold(t *testing.T) {
 			told(t)
 		})
 		t.Run("pull", func(t *testing.T) {
-			p, err := q.Puller()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
+			p := newPuller(t, q)
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			wg.Go(func() {

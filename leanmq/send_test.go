@@ -268,11 +268,7 @@ func TestSendsThatAreRefusedNameTheField(t *testing.T) {
 func TestBadQueueNameFailsEveryUse(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
+		in := openInbox(t, mq)
 		ctx := t.Context()
 		for name, field := range map[string]string{
 			"": "queue name", "a:b:c:d": "queue name", "{}": "queue name", "s:\n": "queue name", ":x": "queue tag",

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
@@ -22,31 +23,24 @@ const txWorkerEnv = "LEANMQ_TX_WORKER"
 // txWorker applies transfers, "from to amount", each in one transaction with its
 // receipt.
 func txWorker(ctx context.Context) error {
-	mq, err := leanmq.Open(ctx, os.Getenv(txWorkerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return nil
-	case err != nil:
-		return err
-	}
-	receipts := mq.Queue("receipts")
-	err = mq.Queue("transfers").Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
-		var from, to string
-		var amount int
-		if _, err := fmt.Sscan(string(m.Payload), &from, &to, &amount); err != nil {
-			return leanmq.Reject(err)
-		}
-		time.Sleep(2 * time.Millisecond) // so that there is always one to be killed in
-		return mq.Tx(ctx, func(tx *leanmq.Tx) error {
-			tx.Do("HINCRBY", "balances", from, -amount)
-			tx.Do("HINCRBY", "balances", to, amount)
-			tx.Do("HINCRBY", "applied", m.ID, 1)
-			tx.Send(receipts, []byte(m.ID))
-			return tx.Done(m)
-		})
-	}, leanmq.Concurrency(8), leanmq.Lease(300*time.Millisecond), leanmq.MaxDeliveries(1000), patient)
-	_ = mq.Close()
-	return err
+	return mqtest.Work(ctx, os.Getenv(txWorkerEnv), func(mq *leanmq.Client) error {
+		receipts := mq.Queue("receipts")
+		return mq.Queue("transfers").Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
+			var from, to string
+			var amount int
+			if _, err := fmt.Sscan(string(m.Payload), &from, &to, &amount); err != nil {
+				return leanmq.Reject(err)
+			}
+			time.Sleep(2 * time.Millisecond) // so that there is always one to be killed in
+			return mq.Tx(ctx, func(tx *leanmq.Tx) error {
+				tx.Do("HINCRBY", "balances", from, -amount)
+				tx.Do("HINCRBY", "balances", to, amount)
+				tx.Do("HINCRBY", "applied", m.ID, 1)
+				tx.Send(receipts, []byte(m.ID))
+				return tx.Done(m)
+			})
+		}, leanmq.Concurrency(8), leanmq.Lease(300*time.Millisecond), leanmq.MaxDeliveries(1000), patient)
+	})
 }
 
 func startTxWorker(t *testing.T, url string) *testkit.Child {

@@ -189,11 +189,7 @@ func TestTxAnswersRequests(t *testing.T) {
 	forEachUndivided(t, func(t *testing.T, url string) {
 		mq, raw := open(t, url), rawClient(t, url)
 		q := mq.Queue("q")
-		inbox, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer inbox.Close()
+		inbox := openInbox(t, mq)
 		consume(t, q, func(ctx context.Context, m *leanmq.Message) error {
 			err := mq.Tx(ctx, func(tx *leanmq.Tx) error {
 				tx.Do("SET", "settled "+string(m.Payload), 1)

@@ -7,8 +7,13 @@ import (
 	"github.com/leanmq/leanmq/leanmq"
 )
 
+// Sender is a queue, with partitions or without.
+type Sender interface {
+	Send(ctx context.Context, payload []byte, opts ...leanmq.SendOption) (id string, err error)
+}
+
 // Send sends a text and returns the message's id.
-func Send(t testing.TB, q *leanmq.Queue, text string, opts ...leanmq.SendOption) string {
+func Send(t testing.TB, q Sender, text string, opts ...leanmq.SendOption) string {
 	t.Helper()
 	id, err := q.Send(t.Context(), []byte(text), opts...)
 	if err != nil {

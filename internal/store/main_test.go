@@ -22,29 +22,14 @@ var (
 func open(t *testing.T, url string) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), url, "leanmq")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return testkit.Opened(t, s, err)
 }
 
 // openBy opens a store with connections of another maker, such as a proxy's.
 func openBy(t *testing.T, url string, dial redistest.Dialer) *store.Store {
 	t.Helper()
 	s, err := store.New(redistest.ClientBy(t, url, dial), "leanmq")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Opened(t, s, err)
 	if err := s.Ping(t.Context()); err != nil { // or the first command would only shake hands
 		t.Fatal(err)
 	}

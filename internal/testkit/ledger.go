@@ -26,6 +26,23 @@ func (l Ledger) Size(c *Child) int64 {
 	return s.Size()
 }
 
+// End asks children to end, as soon as they have opened their files and so listen to
+// that, and checks that they end well.
+func (l Ledger) End(t testing.TB, children ...*Child) {
+	t.Helper()
+	for _, c := range children {
+		Eventually(t, "a child listens", func() bool { return l.Size(c) >= 0 })
+		if err := c.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, c := range children {
+		if err := c.Wait(); err != nil {
+			t.Errorf("a child that was asked to end: %v", err)
+		}
+	}
+}
+
 // Text is what a child wrote.
 func (l Ledger) Text(t testing.TB, c *Child) string {
 	t.Helper()

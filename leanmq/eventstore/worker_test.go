@@ -3,13 +3,16 @@ package eventstore_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
@@ -30,28 +33,20 @@ func worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mq, err := leanmq.Open(ctx, os.Getenv(workerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return nil
-	case err != nil:
-		return err
-	}
-	err = eventstore.New(mq, "bank").Project(ctx, "balances", func(_ context.Context, ev *eventstore.Event, commit *eventstore.Commit) error {
-		cents, err := eventstore.Decode[int](ev)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(ledger, commit.Fence(), ev.Aggregate, ev.Version)
-		commit.Do("HINCRBY", "{bank}:balances", ev.Aggregate, cents)
-		commit.Do("HINCRBY", "{bank}:events", ev.Aggregate, 1)
-		time.Sleep(time.Millisecond)
-		return nil
-	}, eventstore.Lease(400*time.Millisecond), eventstore.CommitEvery(7))
-	if err != nil {
-		return err
-	}
-	return mq.Close()
+	defer ledger.Close()
+	return mqtest.Work(ctx, os.Getenv(workerEnv), func(mq *leanmq.Client) error {
+		return eventstore.New(mq, "bank").Project(ctx, "balances", func(_ context.Context, ev *eventstore.Event, commit *eventstore.Commit) error {
+			cents, err := eventstore.Decode[int](ev)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(ledger, commit.Fence(), ev.Aggregate, ev.Version)
+			commit.Do("HINCRBY", "{bank}:balances", ev.Aggregate, cents)
+			commit.Do("HINCRBY", "{bank}:events", ev.Aggregate, 1)
+			time.Sleep(time.Millisecond)
+			return nil
+		}, eventstore.Lease(400*time.Millisecond), eventstore.CommitEvery(7))
+	})
 }
 
 func startWorker(t *testing.T, url string, ledger testkit.Ledger) *testkit.Child {
@@ -103,18 +98,7 @@ func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 		begin()
 	}
 	caughtUp(t, s, "balances", total)
-	for _, w := range workers {
-		// Its ledger comes after that.
-		eventually(t, "the process listens to signals", func() bool { return ledger.Size(w) >= 0 })
-		if err := w.Signal(os.Interrupt); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, w := range workers {
-		if err := w.Wait(); err != nil {
-			t.Errorf("a process that was asked to end: %v", err)
-		}
-	}
+	ledger.End(t, slices.Collect(maps.Values(workers))...)
 	for id, want := range balances {
 		got, counted := c.HGet(t.Context(), "{bank}:balances", id).Val(), c.HGet(t.Context(), "{bank}:events", id).Val()
 		if got != strconv.Itoa(want) || counted != strconv.Itoa(versions[id]) {

@@ -53,15 +53,7 @@ var (
 func database(t testing.TB, url string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
+	return testkit.Opened(t, db, err)
 }
 
 // create makes an outbox whose table is there.
@@ -77,12 +69,18 @@ func create(t testing.TB, db *sql.DB, opts ...outbox.Option) *outbox.Box {
 // add sends in a transaction of its own.
 func add(t testing.TB, box *outbox.Box, db *sql.DB, queue, text string, opts ...leanmq.SendOption) string {
 	t.Helper()
+	return commit(t, db, func(tx *sql.Tx) (string, error) { return box.Send(t.Context(), tx, queue, []byte(text), opts...) })
+}
+
+// commit calls f with a transaction of its own, and returns the id of what f sends.
+func commit(t testing.TB, db *sql.DB, f func(tx *sql.Tx) (id string, err error)) string {
+	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback() // after Commit it does nothing
-	id, err := box.Send(t.Context(), tx, queue, []byte(text), opts...)
+	id, err := f(tx)
 	if err != nil {
 		t.Fatal(err)
 	}
