@@ -19,7 +19,7 @@ type Proxy struct {
 	muted   bool // no reply passes
 	lose    int  // so many replies
 	closed  bool
-	servers []string // of the connections to come
+	servers map[string]string // by the address of the connection's other end
 	conns   []net.Conn
 }
 
@@ -30,7 +30,7 @@ func NewProxy(t testing.TB) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{listener: l}
+	p := &Proxy{listener: l, servers: map[string]string{}}
 	p.thawed = sync.NewCond(&p.mu)
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
@@ -51,8 +51,11 @@ func NewProxy(t testing.TB) *Proxy {
 func (p *Proxy) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.servers = append(p.servers, addr)
-	return new(net.Dialer).DialContext(ctx, network, p.listener.Addr().String())
+	conn, err := new(net.Dialer).DialContext(ctx, network, p.listener.Addr().String())
+	if err == nil {
+		p.servers[conn.LocalAddr().String()] = addr
+	}
+	return conn, err
 }
 
 // Freeze makes the connections look as after a network partition, until it ends.
@@ -101,9 +104,8 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.mu.Lock() // they come in the order of the calls of Dial
-		addr := p.servers[0]
-		p.servers = p.servers[1:]
+		p.mu.Lock()
+		addr := p.servers[client.RemoteAddr().String()] // none if the dial was given up
 		p.mu.Unlock()
 		server, err := net.Dial("tcp", addr)
 		if err != nil {
