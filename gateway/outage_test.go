@@ -135,7 +135,7 @@ func TestRequestsKeepTheirDeadlineWhenRedisHangs(t *testing.T) {
 			if s := status(err); s != 503 && s != 504 && s != 404 {
 				t.Errorf("%s: %v", path, err)
 			}
-			if took := time.Since(begin); took > patience+time.Second {
+			if took := time.Since(begin); took > patience+2*time.Second { // less than the first one waits
 				t.Errorf("%s: it took %v, want %v", path, took, patience)
 			}
 		})

@@ -51,14 +51,6 @@ type batches struct {
 	wake       chan struct{} // ends that wait
 }
 
-// needed reports whether another worker has something to do.
-func (b *batches) needed(ready int) bool {
-	if b.collecting {
-		b.wakeCollector() // it looks whether its batch is full
-	}
-	return !b.collecting && ready > 0
-}
-
 func (b *batches) wakeCollector() {
 	select {
 	case b.wake <- struct{}{}:

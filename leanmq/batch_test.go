@@ -271,6 +271,21 @@ func TestConsumerThatCollectsStopsAtOnce(t *testing.T) {
 	})
 }
 
+// The only worker there may be is the one that collects.
+func TestBatchThatIsFullWaitsForNothing(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("q")
+		var got batchRecord
+		consumeBatches(t, q, 3, time.Hour, got.done, leanmq.Concurrency(1))
+		for i := range int64(3) {
+			eventually(t, "it collects", func() bool { return info(t, q).InFlight == i })
+			send(t, q, "x")
+		}
+		got.wait(t, 3)
+		becomesEmpty(t, q)
+	})
+}
+
 func TestPauseEndsTheCollectingOfABatch(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
@@ -367,10 +382,7 @@ func TestBatchOutlivesTheLossOfSomeOfItsMessages(t *testing.T) {
 		began, goOn := make(chan bool, 1), make(chan bool)
 		cause := make(chan error, 1)
 		mq := open(t, url)
-		consumeBatches(t, mq.Queue("q"), 4, 200*time.Millisecond, func(ctx context.Context, b []*leanmq.Message) []error {
-			if len(b) < 4 {
-				return nil
-			}
+		consumeBatches(t, mq.Queue("q"), 4, time.Hour, func(ctx context.Context, b []*leanmq.Message) []error {
 			began <- true
 			<-goOn
 			cause <- context.Cause(ctx)

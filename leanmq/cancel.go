@@ -35,9 +35,9 @@ func (q *Queue) Cancel(ctx context.Context, id string) (removed bool, err error)
 		// A mark is as exact as the times of sends, a millisecond: what is sent from
 		// now on must be later than it.
 		time.Sleep(time.Millisecond)
-	case c.Inbox != "":
+	case c.ReplyTo != "":
 		// If it fails, the caller's time runs out.
-		_ = q.c.s.Answer(ctx, store.Reply{Inbox: c.Inbox, Correlation: c.Correlation, Status: http.StatusGone})
+		_ = q.c.s.Answer(ctx, store.Reply{To: c.ReplyTo, Status: http.StatusGone})
 	}
 	return c.Removed, nil
 }
@@ -118,7 +118,7 @@ func (p *pool) isCanceled(m *Message) bool {
 func (m *Message) dropCanceled() {
 	m.verdict = verdict{outcome: outcomeCanceled}
 	m.SetResult(nil)
-	if m.inbox != "" {
+	if m.replyTo != "" {
 		m.reply = &Reply{Status: http.StatusGone}
 	}
 }

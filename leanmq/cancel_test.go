@@ -111,8 +111,8 @@ func TestCancelRemovesARetryThatWaits(t *testing.T) {
 func TestCancelRemovesWhatWasHandedBack(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		g := newGate()
-		consume(t, open(t, url).Queue("q"), g.handle, leanmq.Concurrency(1), leanmq.LimitTo(leanmq.Limits{Running: 10}))
+		g, worker := newGate(), open(t, url)
+		consume(t, worker.Queue("q"), g.handle, leanmq.Concurrency(1), leanmq.LimitTo(leanmq.Limits{Running: 10}))
 		send(t, q, "running")
 		receive(t, "a handler that begins", g.began)
 		id := send(t, q, "taken")
@@ -124,6 +124,7 @@ func TestCancelRemovesWhatWasHandedBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		pause(t, q)
+		eventually(t, "the pause is seen", worker.SeesPause) // or it might take that over
 		if err := p.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -200,20 +200,22 @@ func (c *Client) syncClock(ctx context.Context) error {
 	if last := c.synced.Load(); before.UnixNano()-last < int64(clockAge) || !c.synced.CompareAndSwap(last, before.UnixNano()) {
 		return nil
 	}
-	return c.measureClock(ctx)
+	_, err := c.measureClock(ctx)
+	return err
 }
 
-func (c *Client) measureClock(ctx context.Context) error {
+// measureClock returns the time of ours at which the server told its own.
+func (c *Client) measureClock(ctx context.Context) (told time.Time, err error) {
 	c.measuring.Lock()
 	defer c.measuring.Unlock()
 	before := time.Now()
 	server, err := c.s.Now(ctx)
 	if err != nil {
-		return err
+		return told, err
 	}
-	middle := before.Add(time.Since(before) / 2)
-	c.skew.Store(int64(server.Sub(middle)))
-	return nil
+	told = before.Add(time.Since(before) / 2)
+	c.skew.Store(int64(server.Sub(told)))
+	return told, nil
 }
 
 // local translates a time of the server's clock into ours.

@@ -20,7 +20,7 @@ func (c *Client) ClockMoves(d time.Duration) {
 // for leases that have run out.
 func (c *Client) ClockMoved(ctx context.Context) error {
 	c.synced.Store(time.Now().UnixNano())
-	if err := c.measureClock(ctx); err != nil {
+	if _, err := c.measureClock(ctx); err != nil {
 		return wrap("measure clock", "", "", err)
 	}
 	c.mu.Lock()

@@ -157,8 +157,8 @@ func TestNothingIsHandledAfterADrain(t *testing.T) {
 func TestPauseIsSeenWithoutItsNotice(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		g := newGate()
-		consume(t, open(t, url).Queue("q"), g.handle, leanmq.Concurrency(1))
+		g, worker := newGate(), open(t, url)
+		consume(t, worker.Queue("q"), g.handle, leanmq.Concurrency(1))
 		send(t, q, "1")
 		receive(t, "a handler that begins", g.began)
 		silently := func(cmd ...any) { // as SetPaused does, but for the notice
@@ -174,7 +174,7 @@ func TestPauseIsSeenWithoutItsNotice(t *testing.T) {
 		silently("HSET", "leanmq:{q}:q:meta", "paused", 1)
 		// It holds one message for its worker, and then sees the pause.
 		send(t, q, "2")
-		time.Sleep(5 * time.Second) // longer than it goes without looking
+		eventually(t, "the pause is seen", worker.SeesPause)
 		close(g.letOff)
 		eventually(t, "nothing is in flight", func() bool { return info(t, q).InFlight == 0 })
 		if g.count() != 1 || info(t, q).Ready != 1 {
@@ -268,9 +268,13 @@ func TestDrainWaitsForHandlersAndNotBeyondItsContext(t *testing.T) {
 		consume(t, open(t, url).Queue("q"), g.handle)
 		send(t, q, "x")
 		receive(t, "a handler that begins", g.began)
-		short, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("enough"))
-		defer cancel()
-		err := q.Drain(short)
+		short, cancel := context.WithCancelCause(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- q.Drain(short) }()
+		eventually(t, "it is paused", func() bool { return info(t, q).Paused })
+		time.Sleep(50 * time.Millisecond) // and whoever drains waits
+		cancel(errors.New("enough"))
+		err := receive(t, "the end of the wait", result)
 		var where *leanmq.Error
 		if !errors.As(err, &where) || where.Err.Error() != "enough" || !info(t, q).Paused {
 			t.Errorf("%v, paused: %v", err, info(t, q).Paused)

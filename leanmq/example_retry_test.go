@@ -193,7 +193,7 @@ func ExampleOnExpired() {
 	if _, err := offers.Send(ctx, []byte("today only"), leanmq.TTL(time.Millisecond)); err != nil {
 		log.Fatal(err)
 	}
-	time.Sleep(30 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
 	if _, err := offers.Send(ctx, []byte("as ever")); err != nil {
 		log.Fatal(err)
 	}

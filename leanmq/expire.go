@@ -29,7 +29,7 @@ func (c *consumeConfig) late(mq *Client, m *Message, now time.Time, log *zerolog
 		if v.outcome == outcomeExpired {
 			log.Debug().Str("id", m.ID).Msg("expired: dropped")
 		}
-	} else if c.Retry.MaxAge == 0 && m.extra.ownPolicy() == "" || m.inbox != "" {
+	} else if c.Retry.MaxAge == 0 && m.extra.ownPolicy() == "" || m.replyTo != "" {
 		return v, false
 	} else if policy := c.policy(m, log); policy.tooOld(mq.age(m, now), 0) {
 		v = verdict{outcome: outcomeDead, reason: ReasonTooOld, err: fmt.Sprintf("older than the MaxAge of %v", policy.MaxAge)}
@@ -48,7 +48,7 @@ func (c *consumeConfig) late(mq *Client, m *Message, now time.Time, log *zerolog
 
 // expire is the verdict on an expired message.
 func (c *consumeConfig) expire(m *Message, text string) verdict {
-	if c.OnExpired == DeadLetterExpired && m.inbox == "" {
+	if c.OnExpired == DeadLetterExpired && m.replyTo == "" {
 		return verdict{outcome: outcomeDead, reason: ReasonExpired, err: text}
 	}
 	return verdict{outcome: outcomeExpired}

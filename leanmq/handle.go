@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// handle runs the handler for one message and judges its result.
-func (p *pool) handle(m *Message) (took time.Duration) {
-	start := time.Now()
+// handle runs the handler for one message, unless its time is over at the start, and
+// judges its result.
+func (p *pool) handle(m *Message, start time.Time) (took time.Duration) {
 	if p.dropUnseen(m, start) {
 		return 1
 	}
@@ -31,7 +31,7 @@ func (p *pool) conclude(ctx context.Context, m *Message, err error) {
 	if err != nil {
 		p.judge(ctx, m, err)
 	}
-	if m.inbox != "" {
+	if m.replyTo != "" {
 		p.answer(m, err)
 	}
 	p.c.sealer.sealOutcome(m)
@@ -99,7 +99,7 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 		return
 	case errors.Is(cause, ErrExpired):
 		m.verdict = p.cfg.expire(m, errorText(err))
-		m.inbox, m.reply = "", nil // nobody waits any more
+		m.replyTo, m.reply = "", nil // nobody waits any more
 		p.log.Info().Str("id", m.ID).AnErr("error", err).
 			Bool("dead-lettered", m.verdict.outcome == outcomeDead).Msg("expired while it was handled")
 		return
@@ -110,7 +110,7 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).
 			Str("stack", string(pe.Stack)).Msg("handler panicked")
 	}
-	if m.verdict.outcome == outcomeDead && m.inbox == "" {
+	if m.verdict.outcome == outcomeDead && m.replyTo == "" {
 		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Str("reason", m.verdict.reason).
 			AnErr("error", err).Msg("dead-lettered")
 	}

@@ -103,7 +103,7 @@ func TestHooksCountEachOutcomeOnce(t *testing.T) {
 
 		// One that expires while nobody is there is dropped without a run.
 		send(t, q, "expired", leanmq.TTL(time.Millisecond))
-		time.Sleep(5 * time.Millisecond)
+		expire(time.Millisecond)
 		c = consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
 		becomesGone(t, q)
 		if err := c.Stop(); err != nil {
@@ -186,7 +186,7 @@ func TestHooksTellOfPulledMessages(t *testing.T) {
 		q := open(t, url, leanmq.Observe(o.hooks())).Queue("jobs")
 		p := newPuller(t, q, leanmq.Lease(time.Hour), leanmq.Retry(leanmq.RetryPolicy{MaxAttempts: 2}))
 		send(t, q, "expired", leanmq.TTL(time.Millisecond))
-		time.Sleep(5 * time.Millisecond)
+		expire(time.Millisecond)
 		for range 5 {
 			send(t, q, "x")
 		}

@@ -2,9 +2,6 @@ package leanmq
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -42,10 +39,16 @@ type Inbox struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting map[uint64]chan *Reply // by correlation id
+	waiting map[uint64]chan replyOrError // by correlation id
 	closed  bool
 
 	dropped atomic.Int64
+
+	// ends are channels that have delivered how a request ended: whoever sent it had
+	// taken the channel out of the inbox, so that nobody has it any more. Those of
+	// requests whose context ended may still get one, and are not used again. They are
+	// the inbox's own because a channel must stay in its testing/synctest bubble.
+	ends sync.Pool
 }
 
 // OpenInbox opens an inbox. Close it.
@@ -55,95 +58,10 @@ func (c *Client) OpenInbox(ctx context.Context) (*Inbox, error) {
 		return nil, wrap("open inbox", "", "", err)
 	}
 	run, cancel := context.WithCancel(context.Background())
-	b := &Inbox{c: c, in: in, cancel: cancel, waiting: map[uint64]chan *Reply{}}
+	b := &Inbox{c: c, in: in, cancel: cancel, waiting: map[uint64]chan replyOrError{}}
 	b.wg.Go(func() { b.read(run) })
 	b.wg.Go(func() { b.renew(run) })
 	return b, nil
-}
-
-// Request sends a message and waits for the reply to it. The deadline of ctx,
-// or else [DefaultRequestTimeout], travels with the message: a worker drops what
-// nobody waits for any more.
-//
-// Errors: [ErrNoReply] when the time was up, those of Send, and the cause of
-// ctx. A reply with an error status is a reply, not an error.
-func (b *Inbox) Request(ctx context.Context, q *Queue, payload []byte, opts ...SendOption) (*Reply, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, DefaultRequestTimeout)
-		defer cancel()
-	}
-	w, err := b.ask(ctx, q, payload, opts)
-	if err != nil {
-		return nil, err
-	}
-	// What was needed to send is off the stack: many may wait here at once.
-	select {
-	case r := <-w.reply:
-		return b.answered(q, &w, r)
-	case <-ctx.Done():
-		b.forget(w.correlation)
-		return nil, unanswered(ctx, q, &w)
-	}
-}
-
-// answered opens the reply to a request. There is none if the inbox was closed.
-func (b *Inbox) answered(q *Queue, w *wait, r *Reply) (*Reply, error) {
-	if r == nil {
-		return nil, q.wrap("request", w.id, ErrClosed)
-	}
-	replyChans.Put(w.reply)
-	if err := b.c.openReply(r); err != nil {
-		return nil, q.wrap("request", w.id, err)
-	}
-	return r, nil
-}
-
-// unanswered is the error of a request that ctx has ended.
-func unanswered(ctx context.Context, q *Queue, w *wait) error {
-	err := context.Cause(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: %w", ErrNoReply, err)
-	}
-	return q.wrap("request", w.id, err)
-}
-
-// wait is a request that was sent.
-type wait struct {
-	id          string
-	correlation uint64
-	reply       chan *Reply
-}
-
-// replyChans are channels that have delivered a reply: whoever sent it had taken the
-// channel out of the inbox, so that nobody has it any more. Those of requests that
-// ended otherwise may still get one, and are not used again.
-var replyChans = sync.Pool{New: func() any { return make(chan *Reply, 1) }}
-
-// ask sends a request.
-func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOption) (w wait, err error) {
-	var e store.Envelope
-	var terms store.SendTerms
-	if err := draft(&e, &terms, payload, opts); err != nil {
-		return w, q.wrap("request", e.ID, err)
-	}
-	if deadline, ok := ctx.Deadline(); ok && e.TTL == 0 {
-		e.TTL = max(time.Until(deadline).Milliseconds(), 1)
-	}
-	w.correlation, w.reply = rand.Uint64(), replyChans.Get().(chan *Reply)
-	if err := b.expect(w); err != nil {
-		return w, q.wrap("request", "", err)
-	}
-	waits := false
-	defer func() {
-		if !waits { // also where a middleware panics
-			b.forget(w.correlation)
-		}
-	}()
-	e.Inbox, e.Correlation = b.in.Key, strconv.FormatUint(w.correlation, correlationBase)
-	w.id, err = q.send(ctx, &e, &terms)
-	waits = err == nil
-	return w, err
 }
 
 // correlationBase is how correlation ids are written in messages and replies.
@@ -155,7 +73,7 @@ func (b *Inbox) expect(w wait) error {
 	if b.closed {
 		return ErrClosed
 	}
-	b.waiting[w.correlation] = w.reply
+	b.waiting[w.correlation] = w.end
 	return nil
 }
 
@@ -185,8 +103,9 @@ func (b *Inbox) read(ctx context.Context) {
 // arrived passes on one reply. One that nobody waits for, because it is late, a
 // duplicate or not ours, is dropped and counted.
 func (b *Inbox) arrived(r store.Reply) {
-	reply, ok := b.take(r.Correlation)
-	if !ok {
+	n, err := strconv.ParseUint(r.Correlation, correlationBase, 64)
+	end, ok := b.take(n)
+	if err != nil || !ok {
 		b.dropped.Add(1)
 		return
 	}
@@ -197,20 +116,16 @@ func (b *Inbox) arrived(r store.Reply) {
 			answer.Header[r.Header[i]] = r.Header[i+1]
 		}
 	}
-	reply <- answer
+	end <- replyOrError{reply: answer}
 }
 
 // take takes the channel of whoever waits for a reply out of the inbox.
-func (b *Inbox) take(correlation string) (reply chan *Reply, ok bool) {
-	n, err := strconv.ParseUint(correlation, correlationBase, 64)
-	if err != nil {
-		return nil, false
-	}
+func (b *Inbox) take(correlation uint64) (end chan replyOrError, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	reply, ok = b.waiting[n]
-	delete(b.waiting, n)
-	return reply, ok
+	end, ok = b.waiting[correlation]
+	delete(b.waiting, correlation)
+	return end, ok
 }
 
 // renew keeps the inbox alive.
@@ -249,8 +164,8 @@ func (b *Inbox) Close() error {
 		return nil
 	}
 	b.closed = true
-	for _, reply := range b.waiting {
-		reply <- nil
+	for _, end := range b.waiting {
+		end <- replyOrError{err: ErrClosed}
 	}
 	clear(b.waiting)
 	b.mu.Unlock()

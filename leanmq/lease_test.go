@@ -16,7 +16,7 @@ import (
 
 func TestSlowHandlerKeepsItsMessage(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		const lease = 300 * time.Millisecond
+		const lease = time.Second
 		q := open(t, url).Queue("jobs")
 		var got record
 		slow := func(ctx context.Context, m *leanmq.Message) error {

@@ -39,17 +39,16 @@ type Message struct {
 	// LastError is the error of the last failed attempt.
 	LastError string
 
-	entry       string // id of its stream entry: what Redis knows it by
-	epoch       string // see store.Done
-	inbox       string
-	correlation string
-	reply       *Reply
-	replyMark   string // how the reply is sealed
-	codecs      *codecSet
-	malformed   error
-	extra       *extra
-	source      *source // the level it came from
-	progressed  bool
+	entry      string // id of its stream entry: what Redis knows it by
+	epoch      string // see store.Done
+	replyTo    string // who waits for a reply; "" is nobody
+	reply      *Reply
+	replyMark  string // how the reply is sealed
+	codecs     *codecSet
+	malformed  error
+	extra      *extra
+	source     *source // the level it came from
+	progressed bool
 
 	// While it is held by a pool.
 	next, prev *Message
@@ -63,19 +62,18 @@ type Message struct {
 
 func newMessage(queue string, e *store.Entry) *Message {
 	m := &Message{
-		ID:          e.ID,
-		Queue:       queue,
-		Payload:     e.Payload,
-		Target:      e.Target,
-		Type:        e.Type,
-		Attempt:     e.Attempts + 1,
-		Deliveries:  e.Deliveries,
-		LastError:   e.Error,
-		entry:       e.Entry,
-		inbox:       e.Inbox,
-		correlation: e.Correlation,
-		malformed:   e.Malformed,
-		extra:       newExtra(e),
+		ID:         e.ID,
+		Queue:      queue,
+		Payload:    e.Payload,
+		Target:     e.Target,
+		Type:       e.Type,
+		Attempt:    e.Attempts + 1,
+		Deliveries: e.Deliveries,
+		LastError:  e.Error,
+		entry:      e.Entry,
+		replyTo:    e.ReplyTo,
+		malformed:  e.Malformed,
+		extra:      newExtra(e),
 	}
 	if m.ID == "" {
 		m.ID = e.Entry
@@ -109,7 +107,7 @@ func messages(queue string, entries []store.Entry) iter.Seq[*Message] {
 }
 
 // WantsReply reports whether a caller waits for an answer (see [Inbox]).
-func (m *Message) WantsReply() bool { return m.inbox != "" }
+func (m *Message) WantsReply() bool { return m.replyTo != "" }
 
 // Reply answers the caller when the handler has returned, together with the
 // settling. A later Reply replaces an earlier one. Without a caller it only sets
@@ -122,7 +120,7 @@ func (m *Message) WantsReply() bool { return m.inbox != "" }
 // that is not answered explicitly is answered with status 200, or 500 after an
 // error.
 func (m *Message) Reply(r Reply) {
-	if m.inbox != "" {
+	if m.replyTo != "" {
 		m.reply, m.replyMark = &r, ""
 	}
 	m.SetResult(r.Payload)

@@ -196,12 +196,14 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 // employLocked starts a worker, if there may be another one.
 func (p *pool) employLocked() {
 	switch {
+	case p.batches.collecting:
+		p.batches.wakeCollector() // it looks whether its batch is full
 	case p.workers >= p.cfg.Concurrency:
 	case !p.crew.take(p):
 	case p.cfg.batch.handler == nil:
 		p.workers++
 		go p.work()
-	case p.batches.needed(p.readyCount()):
+	case p.readyCount() > 0:
 		p.workers++
 		go p.workBatches()
 	}
@@ -309,7 +311,7 @@ func (p *pool) work() {
 			settler = false
 			go p.settle()
 		}
-		took := p.handle(m)
+		took := p.handle(m, time.Now())
 		p.mu.Lock()
 		p.running--
 		if p.average == 0 {

@@ -72,7 +72,7 @@ func TestNoMoreHandlersRunThanAllowed(t *testing.T) {
 // slow all of a sudden.
 func TestHeldMessagesKeepTheirLease(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		const lease = 300 * time.Millisecond
+		const lease = time.Second
 		q := open(t, url).Queue("jobs")
 		var got, thief record
 		block := make(chan struct{})

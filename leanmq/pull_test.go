@@ -102,7 +102,7 @@ func TestPulledMessageIsRetriedByThePolicy(t *testing.T) {
 
 func TestExtendKeepsALease(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		const lease = 400 * time.Millisecond
+		const lease = time.Second
 		q := open(t, url).Queue("jobs")
 		kept, other := newPuller(t, q, leanmq.Lease(lease)), newPuller(t, q, leanmq.Lease(lease))
 		send(t, q, "extended")
@@ -224,7 +224,7 @@ func TestReceiveWithAnEndedContextTakesWhatIsThere(t *testing.T) {
 		if ms, err := p.Receive(ctx, 5); len(ms) != 0 || !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v", ms, err)
 		}
-		if took := time.Since(begin); took > time.Second {
+		if took := time.Since(begin); took > slack*time.Second {
 			t.Errorf("with nothing there it took %v", took)
 		}
 	})
@@ -356,9 +356,8 @@ func TestReceiveSkipsWhatNobodyShallSee(t *testing.T) {
 			t.Fatal(err)
 		}
 		send(t, q, "expires", leanmq.TTL(time.Millisecond))
-		sent := time.Now()
 		send(t, q, "good")
-		eventually(t, "it has expired", func() bool { return time.Since(sent) > 5*time.Millisecond })
+		expire(time.Millisecond)
 		m := pull(t, p, 1)[0]
 		if string(m.Payload) != "good" {
 			t.Errorf("%+v", m.Message)

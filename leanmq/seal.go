@@ -212,7 +212,7 @@ func (q *Queue) show(e *store.Entry) *Message {
 func (p *pool) refuse(m *Message, err error) {
 	m.Attempt-- // this was none
 	p.judge(context.Background(), m, err)
-	if m.inbox != "" {
+	if m.replyTo != "" {
 		p.answer(m, err)
 	}
 }
@@ -221,7 +221,7 @@ func (p *pool) refuse(m *Message, err error) {
 func (m *Pulled) refuse(ctx context.Context, err error) {
 	m.Attempt--
 	v := m.judge(err)
-	if m.inbox != "" { // an answered request is done
+	if m.replyTo != "" { // an answered request is done
 		m.reply, v = &Reply{Status: http.StatusInternalServerError}, verdict{}
 	}
 	_ = m.settle(ctx, "dead-letter", v)

@@ -68,7 +68,7 @@ func TestStoredReplyIsSealed(t *testing.T) {
 		c := rawClient(t, url)
 		inbox := "leanmq:inbox:{x}"
 		request := func() {
-			if err := c.XAdd(t.Context(), &redis.XAddArgs{Stream: streamOf("jobs"), Values: []any{"p", "x", "r", inbox, "c", "1"}}).Err(); err != nil {
+			if err := c.XAdd(t.Context(), &redis.XAddArgs{Stream: streamOf("jobs"), Values: []any{"p", "x", "r", "1@" + inbox}}).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}

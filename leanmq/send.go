@@ -59,6 +59,25 @@ func (q *Queue) sendNow(ctx context.Context, e *store.Envelope, terms *store.Sen
 	return q.sendIf(ctx, e, terms)
 }
 
+// post is send, but returns when the message is in line if nothing special is to be done
+// with it: see store.Post.
+func (q *Queue) post(ctx context.Context, e *store.Envelope, terms *store.SendTerms, by store.Poster, token uint64) (store.Post, error) {
+	if q.c.sending != nil {
+		id, err := q.sendAround(ctx, e, terms)
+		return store.Sent(id), err
+	}
+	if err := q.sendable(e.Payload); err != nil {
+		return store.Post{}, q.wrap("send", e.ID, err)
+	}
+	q.prepare(e, terms)
+	if *terms == (store.SendTerms{}) {
+		post, err := q.sq.Post(ctx, e, by, token)
+		return post, q.wrap("send", e.ID, err)
+	}
+	id, err := q.sendIf(ctx, e, terms)
+	return store.Sent(id), err
+}
+
 // sendIf sends one message on terms. It is by itself so that what it needs is not on the
 // stack of a plain send.
 func (q *Queue) sendIf(ctx context.Context, e *store.Envelope, terms *store.SendTerms) (string, error) {

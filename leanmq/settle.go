@@ -178,7 +178,7 @@ func settlement(batch []*Message) store.Settlement {
 
 func (m *Message) storeReply() store.Reply {
 	return store.Reply{
-		Inbox: m.inbox, Correlation: m.correlation,
+		To:     m.replyTo,
 		Status: m.reply.Status, Header: m.replyHeader(), Payload: m.reply.Payload,
 	}
 }

@@ -77,8 +77,10 @@ func (s *stepper) Step(ctx context.Context) (*stepped, error) {
 	if m == nil || err != nil {
 		return nil, q.wrap("step", "", err)
 	}
-	// The clock may stand, or have been moved: deadlines and ages go by it.
-	if err := q.c.measureClock(ctx); err != nil {
+	// The clock may stand, or have been moved: deadlines and ages go by it, however
+	// long it takes from here to the handler.
+	now, err := q.c.measureClock(ctx)
+	if err != nil {
 		return nil, q.wrap("step", m.ID, err)
 	}
 	s.err = nil
@@ -86,7 +88,7 @@ func (s *stepper) Step(ctx context.Context) (*stepped, error) {
 		m.Attempt = 0 // no handler sees it
 		m.verdict = verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()}
 	} else {
-		s.p.handle(m)
+		s.p.handle(m, now)
 	}
 	st := settlement([]*Message{m})
 	settled, err := m.source.q.Settle(ctx, s.name, &st)

@@ -96,14 +96,16 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 			})
 		}
 		p.Mute(true)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		err := commit(ctx)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- commit(ctx) }()
+		eventually(t, "it is committed", func() bool { return raw.Get(t.Context(), name).Val() == "1" })
 		cancel()
+		err := receive(t, "the end of the call", result)
 		if !errors.Is(err, leanmq.ErrUnknown) {
 			t.Fatalf("%s: %v, want unknown", name, err)
 		}
 		p.Mute(false)
-		eventually(t, "it is committed", func() bool { return raw.Get(t.Context(), name).Val() == "1" })
 		err = commit(t.Context())
 		if !errors.Is(err, leanmq.ErrLeaseLost) && !errors.Is(err, leanmq.ErrDuplicate) {
 			t.Errorf("%s, repeated: %v", name, err)

@@ -170,7 +170,7 @@ func (p *pool) afterTx(m *Message, err error) {
 		p.log.Error().Str("id", m.ID).AnErr("error", err).
 			Msg("the handler failed after a transaction had settled the message: ignored")
 	}
-	if m.inbox == "" {
+	if m.replyTo == "" {
 		if m.verdict.outcome == outcomeDead {
 			p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Str("reason", m.verdict.reason).
 				Str("error", m.verdict.err).Msg("dead-lettered")

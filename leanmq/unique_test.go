@@ -234,7 +234,8 @@ func TestUniqueFor(t *testing.T) {
 			_, err := q.Send(t.Context(), nil, leanmq.UniqueFor("k", time.Hour))
 			return err == nil
 		})
-		if took := time.Since(begin); took < window {
+		// The clock of the embedded store goes in steps.
+		if took := time.Since(begin); took < window-50*time.Millisecond {
 			t.Errorf("it held for %v, want %v", took, window)
 		}
 		// Together with Unique the stricter one decides, and what is refused leaves nothing.

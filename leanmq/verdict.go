@@ -148,7 +148,7 @@ func (c *consumeConfig) judge(m *Message, err error, age time.Duration, log *zer
 	} else {
 		v.delay = policy.delay(m.Attempt, err, log)
 	}
-	if m.inbox == "" && policy.tooOld(age, v.delay) {
+	if m.replyTo == "" && policy.tooOld(age, v.delay) {
 		v.reason = ReasonTooOld
 		return v
 	}

@@ -138,7 +138,7 @@ func TestHandlerIsCancelledWhenTheMessageExpires(t *testing.T) {
 		})
 		run(t, s)
 		mq := open(t, url)
-		send(t, mq, "/slow", nil, leanmq.TTL(50*time.Millisecond))
+		send(t, mq, "/slow", nil, leanmq.TTL(500*time.Millisecond))
 		if err := receive(t, cause); !errors.Is(err, leanmq.ErrExpired) {
 			t.Errorf("the context ended with %v", err)
 		}

@@ -146,7 +146,7 @@ func TestLookupKeepsItsDeadlineWhenRedisHangs(t *testing.T) {
 		if !errors.Is(err, leanmq.ErrUnavailable) && !errors.Is(err, leanmq.ErrUnknown) {
 			t.Errorf("%v, want ErrUnavailable or ErrUnknown", err)
 		}
-		if took := time.Since(begin); took > patience+time.Second {
+		if took := time.Since(begin); took > patience+2*time.Second { // less than the first one waits
 			t.Errorf("it took %v, want %v", took, patience)
 		}
 	}

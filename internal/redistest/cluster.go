@@ -166,6 +166,16 @@ func (c *cluster) form() error {
 	return c.waitHealthy()
 }
 
+// setPatience says how long a node may be silent until the others take it for dead.
+func (c *cluster) setPatience(d time.Duration) error {
+	for _, n := range c.nodes {
+		if err := do(n, "CONFIG", "SET", "cluster-node-timeout", d.Milliseconds()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *cluster) waitHealthy() error { return waitFor("the cluster to be well", c.healthy) }
 
 // healthy asks every node that runs.

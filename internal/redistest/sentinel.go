@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -116,12 +117,30 @@ func launchSentinel(binary, dir string) (_ *sentinel, err error) {
 	if err := waitFor("the replicas to be in step", s.inStep); err != nil {
 		return nil, err
 	}
-	return s, s.launchSentinels(binary, dir)
+	for tries := range 5 {
+		home := filepath.Join(dir, "sentinels"+strconv.Itoa(tries))
+		if err = s.launchSentinels(binary, home); !errors.Is(err, errPortTaken) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, s.waitHealthy()
 }
 
 // launchSentinels starts sentinels that know each other from the beginning: to find
-// each other takes them seconds.
-func (s *sentinel) launchSentinels(binary, dir string) error {
+// each other takes them seconds. So all ports are chosen before the first one starts,
+// and somebody may have got one of them until its own does.
+func (s *sentinel) launchSentinels(binary, dir string) (err error) {
+	defer func() {
+		if err != nil {
+			for _, one := range s.sentinels {
+				one.kill()
+			}
+			s.sentinels = nil
+		}
+	}()
 	var ports []int
 	var ids []string
 	for range sentinelCount {
@@ -135,7 +154,7 @@ func (s *sentinel) launchSentinels(binary, dir string) error {
 	}
 	for i := range ports {
 		home := filepath.Join(dir, "sentinel"+strconv.Itoa(i))
-		if err := os.Mkdir(home, 0o700); err != nil {
+		if err := os.MkdirAll(home, 0o700); err != nil {
 			return err
 		}
 		text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\nsentinel myid %s\n"+
@@ -157,7 +176,17 @@ func (s *sentinel) launchSentinels(binary, dir string) error {
 		}
 		s.sentinels = append(s.sentinels, one)
 	}
-	return s.waitHealthy()
+	return nil
+}
+
+// setPatience says how long the master may be silent until it is taken for dead.
+func (s *sentinel) setPatience(d time.Duration) error {
+	for _, one := range s.sentinels {
+		if err := do(one, "SENTINEL", "SET", sentinelMaster, "down-after-milliseconds", d.Milliseconds()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *sentinel) waitHealthy() error {

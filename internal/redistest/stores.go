@@ -30,8 +30,33 @@ var launchers = map[string]func(binary, dir string) (backend, error){
 		s, err := launch(binary, dir, nil, freePort)
 		return single{s}, err
 	},
-	"cluster":  func(binary, dir string) (backend, error) { return launchCluster(binary, dir) },
-	"sentinel": func(binary, dir string) (backend, error) { return launchSentinel(binary, dir) },
+	"cluster": func(binary, dir string) (backend, error) {
+		c, err := launchCluster(binary, dir)
+		return c, patiently(c, err)
+	},
+	"sentinel": func(binary, dir string) (backend, error) {
+		s, err := launchSentinel(binary, dir)
+		return s, patiently(s, err)
+	},
+}
+
+// never is when servers of ForEachStore take each other for dead: no test stops one,
+// and on a loaded machine one may not answer for seconds.
+const never = time.Hour
+
+// patiently lets no fail-over happen among servers that were launched without err.
+func patiently(several interface {
+	setPatience(time.Duration) error
+	stop()
+}, err error,
+) error {
+	if err != nil {
+		return err
+	}
+	if err = several.setPatience(never); err != nil {
+		several.stop()
+	}
+	return err
 }
 
 // single is a server as a store.
@@ -129,12 +154,15 @@ func ownURL(t *testing.T, name string) string {
 		}
 		t.Cleanup(func() { _ = s.Close() })
 		return s.URL()
-	case "cluster":
-		return Cluster(t).URL()
-	case "sentinel":
-		return Sentinel(t).URL()
-	default:
+	case "redis":
 		return Server(t).URL()
+	default:
+		s, err := launchers[name](findRedis(t), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.stop)
+		return s.url()
 	}
 }
 

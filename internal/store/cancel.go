@@ -15,8 +15,9 @@ const CancelFor = 24 * time.Hour
 // Canceled is what came of a Cancel.
 type Canceled struct {
 	Removed bool // else its id is marked
-	// Who waits for a reply to what was removed; "" is nobody.
-	Inbox, Correlation string
+	// ReplyTo is the address of who waits for a reply to what was removed; "" is
+	// nobody.
+	ReplyTo string
 }
 
 // Cancel removes a message that waits, or marks its id. Safe to repeat: the second
@@ -24,12 +25,11 @@ type Canceled struct {
 func (q *Queue) Cancel(ctx context.Context, id string) (Canceled, error) {
 	reply, err := q.s.list(ctx, cancelScript, q.scope(q.Delayed, q.Bodies, q.Canceled),
 		group, id, CancelFor.Milliseconds(), q.Notices(), q.Name)
-	if err != nil || len(reply) < 3 {
+	if err != nil || len(reply) < 2 {
 		return Canceled{}, err
 	}
-	inbox, _ := reply[1].(string)
-	correlation, _ := reply[2].(string)
-	return Canceled{true, inbox, correlation}, nil
+	to, _ := reply[1].(string)
+	return Canceled{true, to}, nil
 }
 
 // Marks returns the ids that were marked at since (ms) or later, and when, and how

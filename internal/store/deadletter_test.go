@@ -89,7 +89,7 @@ func TestRequeueOfTheSameLettersByManyMovesEachOnce(t *testing.T) {
 func TestRequeueIsANewLife(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		s, q := openQueue(t, url)
-		sent := store.Envelope{Payload: []byte("x"), TTL: 60_000, Target: "/a", Inbox: "in", Correlation: "c", Header: []string{"hh", "v"}}
+		sent := store.Envelope{Payload: []byte("x"), TTL: 60_000, Target: "/a", ReplyTo: "c@in", Header: []string{"hh", "v"}}
 		id, err := q.Send(t.Context(), &sent)
 		if err != nil {
 			t.Fatal(err)

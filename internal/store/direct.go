@@ -61,7 +61,7 @@ func (ds *directs) close() {
 func fit(cmds []redis.Cmder) bool {
 	for _, cmd := range cmds {
 		switch cmd.(type) {
-		case *redis.StringCmd, *redis.Cmd:
+		case *addition, *redis.StringCmd, *redis.Cmd:
 		default:
 			return false
 		}
@@ -122,7 +122,12 @@ func (d *direct) run(ctx context.Context, turn uint64, cmds []redis.Cmder) {
 // exchange returns how many replies it has read.
 func (d *direct) exchange(cmds []redis.Cmder) (read int, err error) {
 	for _, cmd := range cmds {
-		if err := d.w.add(cmd.Args()); err != nil {
+		if a, ok := cmd.(*addition); ok {
+			err = d.w.addition(a)
+		} else {
+			err = d.w.add(cmd.Args())
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -165,6 +170,13 @@ func setResult(cmd redis.Cmder, reply []byte) {
 		var v any
 		v, err = (&resp{b: reply}).value()
 		cmd.SetVal(v)
+	case *addition:
+		var id []byte
+		if id, err = (&resp{b: reply}).bulk(); err == nil && id == nil {
+			err = redis.Nil
+		} else if !cmd.mute {
+			cmd.SetVal(string(id))
+		}
 	case *redis.StringCmd:
 		var s []byte
 		if s, err = (&resp{b: reply}).bulk(); err == nil && s == nil {

@@ -19,8 +19,7 @@ type Envelope struct {
 	Created     int64  // t, ms, where it is not that of the entry's id
 	TTL         int64  // x, ms after Created; 0 = none
 	Target      string // u, what of its queue it is meant for, such as a path
-	Inbox       string // r, the key that a reply goes to
-	Correlation string // c, says which request a reply answers
+	ReplyTo     string // r, where a reply goes: see Inbox.Address
 	Error       string // e, of the last failed attempt
 	FirstFailed int64  // f, ms
 	LastFailed  int64  // l, ms
@@ -35,12 +34,6 @@ type Envelope struct {
 	Header      []string
 }
 
-// plain reports whether there is nothing but a payload.
-func (e *Envelope) plain() bool {
-	return len(e.Header) == 0 && e.ID == "" && e.Target == "" && e.Inbox == "" && e.Type == "" && e.Policy == "" &&
-		e.OrderKey == "" && e.UniqueKey == "" && e.TTL == 0 && e.Created == 0 && e.Attempts == 0 && e.Level == 0 && e.KeepResult == 0
-}
-
 // MalformedError says why a stream entry is no message.
 type MalformedError struct{ Reason string }
 
@@ -51,14 +44,23 @@ func (e *MalformedError) Error() string { return "malformed message: " + e.Reaso
 // Redis' memory.
 func (e *Envelope) appendFields(args []any) []any {
 	args = append(args, fieldPayload, e.Payload)
+	e.each(
+		func(name, v string) { args = append(args, name, v) },
+		func(name string, v int64) { args = append(args, name, v) },
+	)
+	return args
+}
+
+// each calls one of the two for every field that there is, but for the payload.
+func (e *Envelope) each(text func(name, v string), number func(name string, v int64)) {
 	str := func(name, v string) {
 		if v != "" {
-			args = append(args, name, v)
+			text(name, v)
 		}
 	}
 	num := func(name string, v int64) {
 		if v != 0 {
-			args = append(args, name, v)
+			number(name, v)
 		}
 	}
 	str("i", e.ID)
@@ -66,18 +68,16 @@ func (e *Envelope) appendFields(args []any) []any {
 	num("t", e.Created)
 	num("x", e.TTL)
 	str("u", e.Target)
-	str("r", e.Inbox)
-	str("c", e.Correlation)
+	str("r", e.ReplyTo)
 	str("m", e.Policy)
 	str("k", e.OrderKey)
 	str("q", e.UniqueKey)
 	num("y", e.Level)
 	num("o", e.KeepResult)
 	str("v", e.Type)
-	for _, h := range e.Header {
-		args = append(args, h)
+	for i := 0; i+1 < len(e.Header); i += 2 {
+		text(e.Header[i], e.Header[i+1])
 	}
-	return args
 }
 
 // fieldPayload is boxed once: it is an argument of every send.
@@ -138,9 +138,7 @@ func DecodeEnvelope(fields [][]byte) (Envelope, error) {
 		case 'u':
 			e.Target = string(v)
 		case 'r':
-			e.Inbox = string(v)
-		case 'c':
-			e.Correlation = string(v)
+			e.ReplyTo = string(v)
 		case 'e':
 			e.Error = string(v)
 		case 'f':

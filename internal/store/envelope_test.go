@@ -42,7 +42,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		"every byte":    {Payload: everyByte, ID: string(everyByte), Header: []string{"hh", string(everyByte)}},
 		"all that a sender sets": {
 			Payload: []byte("p"), ID: "welcome-42", Attempts: 3, Created: 1700000000000, TTL: 5000,
-			Target: "POST /orders/{id}", Inbox: "leanmq:inbox:{x}", Correlation: "c1",
+			Target: "POST /orders/{id}", ReplyTo: "c1@leanmq:inbox:{x}",
 			Header: []string{"traceparent", "00-1", "empty", ""},
 		},
 		"large numbers": {Payload: []byte("p"), Attempts: math.MaxInt32, Created: 1 << 52, TTL: 1 << 50},

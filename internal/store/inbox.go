@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +21,8 @@ const (
 
 // Reply answers a request.
 type Reply struct {
-	Inbox       string // the key that came with the request
-	Correlation string
+	To          string // the address that came with the request
+	Correlation string // of one that was read: what the address began with
 	Status      int
 	Header      []string // name, value, …
 	Payload     []byte
@@ -30,26 +31,21 @@ type Reply struct {
 // usualStatus is that of a reply which does not tell it.
 const usualStatus = 200
 
-// xadd puts the reply into its inbox if that still exists: a caller who is
-// gone must not leave anything behind, nor fail the worker.
-func (r *Reply) xadd(ctx context.Context) *redis.StringCmd {
-	args := make([]any, 0, 10+len(r.Header))
-	args = append(args, "XADD", r.Inbox, "NOMKSTREAM", "*", fieldPayload, r.Payload, "c", r.Correlation)
-	if r.Status != usualStatus {
-		args = append(args, "s", r.Status)
-	}
-	for _, h := range r.Header {
-		args = append(args, h)
-	}
-	return redis.NewStringCmd(ctx, args...)
+// address is the key of the inbox that the reply goes to, and what it begins with there.
+func (r *Reply) address() (correlation, key string) {
+	correlation, key, _ = strings.Cut(r.To, addressSign)
+	return correlation, key
 }
 
-// Answer sends a reply by itself. Nothing happens when the inbox is gone.
+// Answer sends a reply by itself. Nothing happens when the inbox is gone: a caller who
+// is must not leave anything behind, nor fail the worker.
 func (s *Store) Answer(ctx context.Context, r Reply) error {
-	cmd := r.xadd(ctx)
+	as := newAdditions(1)
+	cmd := as.reply(&r)
 	if err := s.pipe.do(ctx, cmd); err != nil {
 		return classify(err)
 	}
+	defer as.recycle()
 	if err := cmd.Err(); !errors.Is(err, redis.Nil) {
 		return classify(err)
 	}
@@ -67,6 +63,14 @@ type Inbox struct {
 	several  bool        // the last read brought more than one
 	created  atomic.Bool // by Renew, since the last Read
 }
+
+// addressSign is between the two parts of an address.
+const addressSign = "@"
+
+// Address is where the reply to a request with this correlation id goes, which has no
+// @ in it. It is one value because each field costs the server a tenth of a
+// microsecond for each time that a message is written and read.
+func (in *Inbox) Address(correlation string) string { return correlation + addressSign + in.Key }
 
 // OpenInbox creates an inbox under an id that nobody else uses.
 func (s *Store) OpenInbox(ctx context.Context, id string, lease time.Duration) (*Inbox, error) {

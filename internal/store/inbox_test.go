@@ -22,8 +22,8 @@ func TestReplyToACallerWhoIsGoneLeavesNothingBehind(t *testing.T) {
 		out := w.settle(store.Settlement{
 			Done: []store.Done{{Epoch: w.epoch, IDs: ids}},
 			Replies: []store.Reply{
-				{Inbox: "leanmq:inbox:{gone}", Correlation: "1"},
-				{Inbox: in.Key, Correlation: "2", Status: 201, Payload: []byte("\x00"), Header: []string{"hh", "v"}},
+				{To: "1@leanmq:inbox:{gone}"},
+				{To: in.Address("2"), Status: 201, Payload: []byte("\x00"), Header: []string{"hh", "v"}},
 			},
 		})
 		if out.Dropped != 1 || len(out.Lost) != 0 {

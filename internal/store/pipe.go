@@ -45,6 +45,7 @@ type call struct {
 	done chan struct{}  // receives once when the replies are there
 	wait Wait           // for replicas, with all of its batch
 	copies
+	post posted
 }
 
 func (p *pipe) newCall() *call {
@@ -84,17 +85,29 @@ func (p *pipe) doAll(ctx context.Context, cmds []redis.Cmder) error {
 }
 
 func (p *pipe) run(ctx context.Context, c *call) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+	alone, err := p.runIfAlone(ctx, c)
+	if err != nil || alone {
+		return err
 	}
-	if p.busy.Load() == 0 && len(c.cmds) <= maxBatch && fit(c.cmds) {
-		if d, turn := p.takeAlone(); d != nil {
-			return p.runAlone(ctx, c, d, turn)
-		}
+	if err := p.lineUp(ctx, c); err != nil {
+		return err
 	}
-	own(ctx, c.cmds)
-	p.mu.Lock()
-	return p.lineUp(ctx, c)
+	return p.await(ctx, c)
+}
+
+// runIfAlone runs the call at once if no flush is under way.
+func (p *pipe) runIfAlone(ctx context.Context, c *call) (alone bool, err error) {
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if p.busy.Load() > 0 || len(c.cmds) > maxBatch || !fit(c.cmds) {
+		return false, nil
+	}
+	d, turn := p.takeAlone()
+	if d == nil {
+		return false, nil
+	}
+	return true, p.runAlone(ctx, c, d, turn)
 }
 
 // own copies what belongs to the caller, who may return before it is written.
@@ -103,6 +116,10 @@ func own(ctx context.Context, cmds []redis.Cmder) {
 		return
 	}
 	for _, cmd := range cmds {
+		if a, ok := cmd.(*addition); ok {
+			a.own()
+			continue
+		}
 		args := cmd.Args()
 		for i, arg := range args {
 			if b, ok := arg.([]byte); ok {
@@ -152,10 +169,12 @@ func (p *pipe) endLocked() {
 	p.idle.Done()
 }
 
-// lineUp has a flush run the call. It unlocks the pipe.
+// lineUp has a flush run the call.
 func (p *pipe) lineUp(ctx context.Context, c *call) error {
+	own(ctx, c.cmds)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
-		p.mu.Unlock()
 		return ErrClosed
 	}
 	p.waiting = append(p.waiting, c)
@@ -163,8 +182,11 @@ func (p *pipe) lineUp(ctx context.Context, c *call) error {
 		p.beginLocked()
 		go p.flush()
 	}
-	p.mu.Unlock()
+	return nil
+}
 
+// await waits for the end of a call that is in line.
+func (p *pipe) await(ctx context.Context, c *call) error {
 	select {
 	case <-c.done:
 		p.recycle(c)
@@ -178,7 +200,7 @@ func (p *pipe) lineUp(ctx context.Context, c *call) error {
 }
 
 func (p *pipe) recycle(c *call) {
-	c.cmds, c.one[0] = nil, nil
+	c.cmds, c.one[0], c.post = nil, nil, posted{}
 	if c.wait == (Wait{}) {
 		p.calls.Put(c)
 	}
@@ -193,18 +215,17 @@ func (p *pipe) runAlone(ctx context.Context, c *call, d *direct, turn uint64) er
 	} else {
 		p.endLocked()
 	}
+	p.mu.Unlock()
 	var again []redis.Cmder
 	for _, cmd := range c.cmds {
 		switch err := cmd.Err(); {
 		case isNoScript(err):
 			again = append(again, cmd)
 		case err != nil && ctx.Err() != nil && isNetwork(err):
-			p.mu.Unlock()
 			return &unknownError{context.Cause(ctx)}
 		}
 	}
 	if len(again) == 0 {
-		p.mu.Unlock()
 		p.recycle(c)
 		return nil
 	}
@@ -213,8 +234,10 @@ func (p *pipe) runAlone(ctx context.Context, c *call, d *direct, turn uint64) er
 	}
 	some := len(again) < len(c.cmds)
 	c.cmds = again
-	own(ctx, again)
 	err := p.lineUp(ctx, c)
+	if err == nil {
+		err = p.await(ctx, c)
+	}
 	if some {
 		return partly(err)
 	}
@@ -264,7 +287,7 @@ func (p *pipe) flush() {
 		for i, c := range batch {
 			batch[i] = nil
 			c.copies = made
-			c.done <- struct{}{}
+			p.end(c)
 		}
 		clear(cmds)
 	}
@@ -337,15 +360,17 @@ func (p *pipe) directFor(cmds []redis.Cmder) (d *direct, turn uint64) {
 }
 
 func pipeline(ctx context.Context, rdb *redis.Client, cmds []redis.Cmder) {
-	if len(cmds) == 1 {
-		_ = rdb.Process(ctx, cmds[0]) // the error is in the command
-		return
-	}
-	pl := rdb.Pipeline()
-	for _, cmd := range cmds {
-		_ = pl.Process(ctx, cmd)
-	}
-	_, _ = pl.Exec(ctx) // each command has its own error
+	byGoRedis(ctx, cmds, func(cmds []redis.Cmder) {
+		if len(cmds) == 1 {
+			_ = rdb.Process(ctx, cmds[0]) // the error is in the command
+			return
+		}
+		pl := rdb.Pipeline()
+		for _, cmd := range cmds {
+			_ = pl.Process(ctx, cmd)
+		}
+		_, _ = pl.Exec(ctx) // each command has its own error
+	})
 }
 
 // close refuses further calls and waits for those under way.

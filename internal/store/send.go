@@ -24,6 +24,9 @@ type Queue struct {
 
 const relistAfter = time.Minute
 
+// listingDue reports whether relist has to do something.
+func listingDue(last int64) bool { return time.Now().UnixNano()-last >= int64(relistAfter) }
+
 // Queue returns the handle of the queue called name.
 func (s *Store) Queue(name string) (*Queue, error) {
 	keys, err := s.keys.Queue(name)
@@ -52,8 +55,7 @@ func (q *Queue) scope(more ...string) []string {
 // relist returns the command that puts the queue's name into the registry when
 // that is due, else nil.
 func (q *Queue) relist(ctx context.Context) redis.Cmder {
-	now, last := time.Now().UnixNano(), q.listed.Load()
-	if now-last < int64(relistAfter) || !q.listed.CompareAndSwap(last, now) {
+	if last := q.listed.Load(); !listingDue(last) || !q.listed.CompareAndSwap(last, time.Now().UnixNano()) {
 		return nil
 	}
 	if q.topic {
@@ -62,19 +64,10 @@ func (q *Queue) relist(ctx context.Context) redis.Cmder {
 	return redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 }
 
-func (q *Queue) xadd(ctx context.Context, e *Envelope) *redis.StringCmd {
-	size := 5
-	if !e.plain() {
-		size += 2*6 + len(e.Header)
-	}
-	args := make([]any, 0, size)
-	args = append(args, "XADD", q.stream, "*")
-	return redis.NewStringCmd(ctx, e.appendFields(args)...)
-}
-
 // Send adds a message and returns its id.
 func (q *Queue) Send(ctx context.Context, e *Envelope) (string, error) {
-	cmd := q.xadd(ctx, e)
+	as := newAdditions(1)
+	cmd := as.message(q.Stream, e)
 	var err error
 	if list := q.relist(ctx); list != nil {
 		err = q.s.pipe.doAll(ctx, []redis.Cmder{list, cmd})
@@ -84,18 +77,19 @@ func (q *Queue) Send(ctx context.Context, e *Envelope) (string, error) {
 	if err != nil {
 		return "", classify(err)
 	}
-	return sent(cmd, e)
+	defer as.recycle()
+	return sent(cmd, e.ID)
 }
 
 // sent reads the result of an XADD. A value counts even if the rest of its
 // pipeline failed afterwards.
-func sent(cmd *redis.StringCmd, e *Envelope) (string, error) {
+func sent(cmd *addition, name string) (string, error) {
 	id, err := cmd.Result()
 	if id == "" {
 		return "", classify(err)
 	}
-	if e.ID != "" {
-		return e.ID, nil
+	if name != "" {
+		return name, nil
 	}
 	return id, nil
 }
@@ -107,9 +101,9 @@ func (q *Queue) SendMany(ctx context.Context, es []Envelope) (ids []string, errs
 }
 
 func (q *Queue) sendMany(ctx context.Context, es []Envelope, w Wait) (ids []string, errs []error) {
-	cmds := make([]redis.Cmder, 0, len(es)+1)
+	as := newAdditions(len(es))
 	for i := range es {
-		cmds = append(cmds, q.xadd(ctx, &es[i]))
+		as.message(q.Stream, &es[i])
 	}
 	ids = make([]string, len(es))
 	fail := func(i int, err error) {
@@ -118,7 +112,7 @@ func (q *Queue) sendMany(ctx context.Context, es []Envelope, w Wait) (ids []stri
 		}
 		errs[i] = err
 	}
-	missing, err := q.deliver(ctx, cmds, q.relist(ctx), w)
+	missing, err := q.deliver(ctx, as.cmds, q.relist(ctx), w)
 	if err != nil {
 		for i := range es {
 			fail(i, classify(err))
@@ -126,7 +120,7 @@ func (q *Queue) sendMany(ctx context.Context, es []Envelope, w Wait) (ids []stri
 		return ids, errs
 	}
 	for i := range es {
-		id, err := sent(cmds[i].(*redis.StringCmd), &es[i])
+		id, err := sent(&as.list[i], es[i].ID)
 		if err == nil {
 			err = missing
 		}
@@ -135,6 +129,7 @@ func (q *Queue) sendMany(ctx context.Context, es []Envelope, w Wait) (ids []stri
 		}
 		ids[i] = id
 	}
+	as.recycle()
 	return ids, errs
 }
 

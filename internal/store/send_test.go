@@ -167,7 +167,7 @@ func TestDelayedSendKeepsItsID(t *testing.T) {
 func TestMessagesWithManyHeadersAreMoved(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		s, q := openQueue(t, url)
-		most := store.Envelope{Payload: []byte("x"), ID: "i", TTL: 1 << 40, Target: "/a", Inbox: "in", Correlation: "c"}
+		most := store.Envelope{Payload: []byte("x"), ID: "i", TTL: 1 << 40, Target: "/a", ReplyTo: "c@in"}
 		for i := range store.MaxHeaders {
 			most.Header = append(most.Header, fmt.Sprintf("h%d", i), "v")
 		}

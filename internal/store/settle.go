@@ -76,11 +76,11 @@ const maxScriptItems = 500
 // Repeating it after an unknown outcome is safe: what was settled the first
 // time counts as lost the second time or, after an unchanged epoch, as done.
 func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Settled, error) {
-	cmds := make([]redis.Cmder, 0, 2+len(st.Replies))
+	as := newAdditions(len(st.Replies))
 	for i := range st.Replies {
-		cmds = append(cmds, st.Replies[i].xadd(ctx))
+		as.reply(&st.Replies[i])
 	}
-	cmds = q.settleCmds(ctx, cmds, consumer, st)
+	cmds := q.settleCmds(ctx, as.cmds, consumer, st)
 	var out Settled
 	send := cmds
 	if q.s.IsCluster() && len(st.Replies) > 0 {
@@ -110,6 +110,7 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 		}
 		out.Epoch, out.Lost = epochAndLost(v, out.Lost)
 	}
+	as.recycle()
 	return out, firstErr
 }
 

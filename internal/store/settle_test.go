@@ -51,7 +51,7 @@ func TestRetrySetsAsideWithItsStory(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		s, q := openQueue(t, url)
 		sent := store.Envelope{
-			Payload: []byte("\x00\xff:5:"), ID: "mine", TTL: 3600_000, Target: "/a", Inbox: "in", Correlation: "c",
+			Payload: []byte("\x00\xff:5:"), ID: "mine", TTL: 3600_000, Target: "/a", ReplyTo: "c@in",
 			Header: []string{"zz", "1", "aa", "\r\n"},
 		}
 		if _, err := q.Send(t.Context(), &sent); err != nil {

@@ -47,6 +47,9 @@ var crcTable = func() (table [256]uint16) {
 // any server takes. It knows the commands of this package; those of others have
 // their key right behind the name.
 func slotOf(cmd redis.Cmder) int {
+	if a, ok := cmd.(*addition); ok {
+		return Slot(a.key)
+	}
 	args := cmd.Args()
 	name, _ := args[0].(string)
 	at := 1

@@ -293,7 +293,7 @@ func (t *Tx) appendSend(ctx context.Context, out []txRecord, m *TxSend) []txReco
 		out = append(out, txRecord{kind: txFree, keys: []any{q.Unique}, args: []any{m.Envelope.UniqueKey, m.After}})
 	}
 	if m.Terms == (SendTerms{}) {
-		r := recordOf(q.xadd(ctx, &m.Envelope))
+		r := recordOf(redis.NewStringCmd(ctx, m.Envelope.appendFields([]any{"XADD", q.stream, "*"})...))
 		r.reply = func(v any) {
 			if m.Result.ID = m.Envelope.ID; m.Result.ID == "" {
 				m.Result.ID, _ = v.(string)

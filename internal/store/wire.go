@@ -106,10 +106,24 @@ func (w *wire) add(args []any) error {
 			return fmt.Errorf("%w: %T as an argument", errProtocol, arg)
 		}
 	}
-	if len(w.out) >= fullBuffer {
-		return w.flush()
+	return w.flushFull()
+}
+
+// addition adds one.
+func (w *wire) addition(a *addition) error {
+	if a.large == nil {
+		w.out = append(w.out, a.bytes...)
+	} else {
+		w.out = append(w.out, a.bytes[:a.at]...)
+		if err := w.flush(); err != nil {
+			return err
+		}
+		w.out = append(w.out, a.bytes[a.at:]...)
+		if _, err := w.conn.Write(a.large); err != nil {
+			return err
+		}
 	}
-	return nil
+	return w.flushFull()
 }
 
 // addBytes adds an argument. A large one is not copied.
@@ -125,6 +139,13 @@ func (w *wire) addBytes(v []byte) error {
 	w.out = append(w.out, crlf...)
 	_, err := w.conn.Write(v)
 	return err
+}
+
+func (w *wire) flushFull() error {
+	if len(w.out) < fullBuffer {
+		return nil
+	}
+	return w.flush()
 }
 
 func (w *wire) flush() error {

@@ -5,11 +5,11 @@
 -- that is sent under the same id later.
 -- KEYS  1 base, 2 order, 3 unique, 4 meta, 5 delayed, 6 bodies, 7 canceled
 -- ARGV  1 group, 2 id, 3 ms for which it stays marked, 4 channel, 5 queue name
--- Returns {1, inbox, correlation} when it was removed, the latter "" unless somebody
--- waits for a reply; {0} when it is marked.
+-- Returns {1, address of who waits for a reply, or ""} when it was removed; {0} when it
+-- is marked.
 local q, id = queue(KEYS, 1), ARGV[2]
 local function gone(fields)
-  return {1, get(fields, 'r') or '', get(fields, 'c') or ''}
+  return {1, get(fields, 'r') or ''}
 end
 local fields = cancel_scheduled(q, KEYS[5], KEYS[6], id)
 if fields then return gone(fields) end
