@@ -11,6 +11,7 @@ import (
 
 	"github.com/leanmq/leanmq/gateway"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 // raw speaks HTTP by hand, so that nothing is repaired on the way. It returns
@@ -22,7 +23,7 @@ func raw(t *testing.T, base, request string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Patience))
 	if _, err := io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n")); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/leanmq/leanmq/gateway"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/webhook"
 )
 
@@ -30,7 +31,7 @@ func client(t *testing.T) *http.Client {
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{
 		Transport:     tr,
-		Timeout:       patience,
+		Timeout:       testkit.Patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -12,17 +12,14 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
 // consumeBatches is consume for batches.
-func consumeBatches(t testing.TB, q *leanmq.Queue, size int, wait time.Duration, h leanmq.BatchHandler, opts ...leanmq.ConsumeOption) *consumer {
+func consumeBatches(t testing.TB, q *leanmq.Queue, size int, wait time.Duration, h leanmq.BatchHandler, opts ...leanmq.ConsumeOption) *testkit.Running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
-	go func() { c.result <- q.ConsumeBatches(ctx, size, wait, h, opts...) }()
-	t.Cleanup(func() { _ = c.stop() })
-	return c
+	return testkit.Start(t, "ConsumeBatches", func(ctx context.Context) error { return q.ConsumeBatches(ctx, size, wait, h, opts...) })
 }
 
 // batchRecord notes the batches that a handler sees.
@@ -169,11 +166,7 @@ func TestMessagesOfABatchAreSettledOneByOne(t *testing.T) {
 		for _, id := range []string{"done", "retry", "reject", "retry after"} {
 			send(t, q, id, leanmq.ID(id), keep)
 		}
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = in.Close() }()
+		in := openInbox(t, mq)
 		var requests sync.WaitGroup
 		for _, id := range []string{"ask 1", "ask 2"} {
 			requests.Go(func() {
@@ -258,7 +251,7 @@ func TestConsumerThatCollectsStopsAtOnce(t *testing.T) {
 			c := consumeBatches(t, open(t, url).Queue("q"), 10, time.Hour, got.done)
 			eventually(t, "it collects", func() bool { return info(t, q).InFlight == 3 })
 			begin := time.Now()
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			took = append(took, time.Since(begin))

@@ -64,7 +64,7 @@ func BenchmarkCost(b *testing.B) {
 			for int(handled.Load()) < b.N {
 				time.Sleep(time.Millisecond)
 			}
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				b.Error(err)
 			}
 			b.StopTimer()

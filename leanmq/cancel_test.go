@@ -330,7 +330,7 @@ func TestMessageSentLaterUnderACanceledIDIsHandled(t *testing.T) {
 		c := consume(t, dying, func(context.Context, *leanmq.Message) error { return leanmq.Reject(nil) })
 		send(t, dying, "x", leanmq.ID("id"))
 		letter := oneDead(t, dying)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		cancel(t, dying, "id", false)
@@ -395,11 +395,7 @@ func TestCanceledRequestIsAnswered(t *testing.T) {
 func TestPullerPassesByWhatWasCanceled(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		p, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = p.Close() }()
+		p := newPuller(t, open(t, url).Queue("q"))
 		send(t, q, "1", leanmq.ID("1"))
 		send(t, q, "2", leanmq.ID("2"))
 		cancel(t, q, "1", false)

@@ -1,12 +1,10 @@
 package leanmq_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -26,11 +25,7 @@ func TestClosedClientRefusesEverything(t *testing.T) {
 		}
 		q := mq.Queue("jobs")
 		send(t, q, "x")
-		puller, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer puller.Close()
+		puller := newPuller(t, q)
 		for range 3 {
 			if err := mq.Close(); err != nil {
 				t.Errorf("close: %v", err)
@@ -90,7 +85,7 @@ func TestClientConsumesAQueueOnce(t *testing.T) {
 		send(t, mq.Queue("svc:jobs"), "the first one goes on")
 		got.wait(t, 2)
 		consume(t, open(t, url).Queue("svc:jobs"), got.done) // another client may
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		consume(t, mq.Queue("svc:jobs"), got.done) // and so may this one, then
@@ -230,7 +225,7 @@ func TestClientFromOneOfGoRedis(t *testing.T) {
 		c := consume(t, q, got.done)
 		send(t, q, "x")
 		got.wait(t, 1)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if err := mq.Close(); err != nil {
@@ -249,7 +244,7 @@ func TestClientFromOneOfGoRedis(t *testing.T) {
 
 func TestLogsHoldNoPayloads(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var log lockedBuffer
+		var log testkit.Log
 		mq := open(t, url, leanmq.Logger(zerolog.New(&log)))
 		q := mq.Queue("jobs")
 		var n int
@@ -271,22 +266,4 @@ func TestLogsHoldNoPayloads(t *testing.T) {
 			}
 		}
 	})
-}
-
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -78,7 +78,7 @@ func TestSendValueArrivesWhateverTheReceiverPrefers(t *testing.T) {
 				if m := receive(t, "the mark", mark); m != s.mark {
 					t.Errorf("%s to %s: marked as %q, want %q", sender, reader, m, s.mark)
 				}
-				c.stop()
+				c.Stop()
 			}
 		}
 	})
@@ -206,11 +206,7 @@ func TestPulledUndecodableIsDeadLetteredAtOnce(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		send(t, q, "nonsense")
-		p, err := q.Puller(quick)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, q, quick)
 		ms, err := p.Receive(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -269,11 +265,7 @@ func TestCallerOfWhatCannotBeDecodedIsTold(t *testing.T) {
 			m.Reply(leanmq.Reply{Status: http.StatusCreated, Payload: []byte(o.Label)})
 			return nil
 		}))
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
+		in := openInbox(t, mq)
 		if r, err := in.Request(t.Context(), q, []byte("nonsense")); err != nil || r.Status != http.StatusInternalServerError {
 			t.Errorf("%+v, %v", r, err)
 		}

@@ -201,7 +201,7 @@ func TestPauseHoldsForConsumersThatComeLater(t *testing.T) {
 				if got.count() != 0 {
 					t.Error("handled while paused")
 				}
-				if err := first.stop(); err != nil { // stops as at any other time
+				if err := first.Stop(); err != nil { // stops as at any other time
 					t.Error(err)
 				}
 				resume(t, q)
@@ -225,9 +225,9 @@ func TestConsumerStopsWhileItsQueueIsPaused(t *testing.T) {
 		receive(t, "a handler that begins", g.began)
 		pause(t, q)
 		eventually(t, "the pause is seen", worker.SeesPause)
-		c.cancel()
+		c.Cancel()
 		close(g.letOff)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Ready != 2 || i.InFlight != 0 || i.Consumers != 0 {
@@ -297,11 +297,7 @@ func TestDrainWaitsForHandlersAndNotBeyondItsContext(t *testing.T) {
 func TestDrainPassesByWhatDeadWorkersHad(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		dead, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = dead.Close() }()
+		dead := newPuller(t, q)
 		send(t, q, "normal")
 		send(t, q, "urgent", leanmq.Priority(leanmq.Urgent))
 		for n := 0; n < 2; {
@@ -333,11 +329,7 @@ func TestDrainPassesByWhatDeadWorkersHad(t *testing.T) {
 func TestPullerWaitsWhileItsQueueIsPaused(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("q")
-		p, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = p.Close() }()
+		p := newPuller(t, open(t, url).Queue("q"))
 		pause(t, q)
 		send(t, q, "x")
 		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -392,7 +384,7 @@ func TestConsumersComeAndGoWhileSettingsChange(t *testing.T) {
 			sent++
 			time.Sleep(rand.N(10 * time.Millisecond))
 			begin := time.Now()
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			if took := time.Since(begin); took > 2*time.Second {

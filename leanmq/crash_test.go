@@ -1,16 +1,11 @@
 package leanmq_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -40,85 +37,43 @@ const (
 
 // crashWorker consumes until it is interrupted, or killed. Its ledger is a file of
 // its own, written before and after each message: not the Redis under test.
-func crashWorker() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	go func() { // it shall not outlive the test
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3)
-	}()
-	ledger, err := os.Create(filepath.Join(os.Getenv(crashLedgerEnv), strconv.Itoa(os.Getpid())))
+func crashWorker(ctx context.Context) error {
+	ledger, err := testkit.Ledger(os.Getenv(crashLedgerEnv)).Open()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
+	defer ledger.Close()
 	var mu sync.Mutex
 	write := func(what string, m *leanmq.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		fmt.Fprintf(ledger, "%s %s %d %d\n", what, m.Payload, m.Attempt, m.Deliveries)
 	}
-	mq, err := leanmq.Open(ctx, os.Getenv(crashWorkerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return 0
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	err = mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
-		write("begin", m)
-		time.Sleep(crashWork)
-		if strings.HasSuffix(string(m.Payload), "7") && m.Attempt == 1 {
-			write("failed", m)
-			return errors.New("not at the first attempt")
-		}
-		write("done", m)
-		return nil
-	}, leanmq.Concurrency(crashConcurrency), leanmq.Lease(crashLease), leanmq.MaxDeliveries(1000), quick)
-	if err = errors.Join(err, mq.Close(), ledger.Close()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	return mqtest.Work(ctx, os.Getenv(crashWorkerEnv), func(mq *leanmq.Client) error {
+		return mq.Queue("jobs").Consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+			write("begin", m)
+			time.Sleep(crashWork)
+			if strings.HasSuffix(string(m.Payload), "7") && m.Attempt == 1 {
+				write("failed", m)
+				return errors.New("not at the first attempt")
+			}
+			write("done", m)
+			return nil
+		}, leanmq.Concurrency(crashConcurrency), leanmq.Lease(crashLease), leanmq.MaxDeliveries(1000), quick)
+	})
 }
 
-// crashProcess is a running worker.
-type crashProcess struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-}
-
-func startCrashWorker(t *testing.T, url, ledger string) *crashProcess {
+func startCrashWorker(t *testing.T, url string, ledger testkit.Ledger) *testkit.Child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashWorkerEnv+"="+url, crashLedgerEnv+"="+ledger)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return &crashProcess{cmd: cmd, stdin: stdin}
-}
-
-func (p *crashProcess) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-	_ = p.stdin.Close()
+	return testkit.Spawn(t, crashWorkerEnv+"="+url, crashLedgerEnv+"="+string(ledger))
 }
 
 // cutOff reports whether a killed process was in the middle of a handler, which writes a
 // line when it begins and one when it ends.
-func (p *crashProcess) cutOff(t *testing.T, ledger string) bool {
+func cutOff(t *testing.T, ledger testkit.Ledger, w *testkit.Child) bool {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(ledger, strconv.Itoa(p.cmd.Process.Pid)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return 2*strings.Count(string(text), "begin") > strings.Count(string(text), "\n")
+	text := ledger.Text(t, w)
+	return 2*strings.Count(text, "begin") > strings.Count(text, "\n")
 }
 
 // ledgerLine is what a worker wrote.
@@ -127,44 +82,28 @@ type ledgerLine struct {
 	attempt, deliveries int
 }
 
-func readLedger(t *testing.T, dir string) (lines []ledgerLine) {
+func readLedger(t *testing.T, ledger testkit.Ledger) (lines []ledgerLine) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
+	ledger.Each(t, func(_ int, line string) {
+		var l ledgerLine
+		if n, err := fmt.Sscan(line, &l.what, &l.payload, &l.attempt, &l.deliveries); n != 4 {
+			t.Errorf("%q: %v", line, err)
+			return
 		}
-		for in := bufio.NewScanner(f); in.Scan(); {
-			var l ledgerLine
-			if n, err := fmt.Sscan(in.Text(), &l.what, &l.payload, &l.attempt, &l.deliveries); n != 4 {
-				t.Errorf("%s: %q: %v", name, in.Text(), err)
-				continue
-			}
-			lines = append(lines, l)
-		}
-		_ = f.Close()
-	}
+		lines = append(lines, l)
+	})
 	return lines
 }
 
 func TestKilledWorkersLoseNothing(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	ledger := t.TempDir()
+	ledger := testkit.Ledger(t.TempDir())
 	mq := open(t, server.URL())
 	q := mq.Queue("jobs")
 
 	const processes, crashes = 3, 12
-	var workers []*crashProcess
-	t.Cleanup(func() {
-		for _, w := range workers {
-			w.kill()
-		}
-	})
+	var workers []*testkit.Child
 	for range processes {
 		workers = append(workers, startCrashWorker(t, server.URL(), ledger))
 	}
@@ -195,32 +134,16 @@ func TestKilledWorkersLoseNothing(t *testing.T) {
 	met, killed := false, 0
 	for ; killed < crashes || !met && killed < 20*crashes; killed++ {
 		i := rand.IntN(processes)
-		name := filepath.Join(ledger, strconv.Itoa(workers[i].cmd.Process.Pid))
-		eventually(t, "the worker works", func() bool {
-			s, err := os.Stat(name)
-			return err == nil && s.Size() > 100
-		})
+		eventually(t, "the worker works", func() bool { return ledger.Size(workers[i]) > 100 })
 		time.Sleep(rand.N(250 * time.Millisecond)) // the moment is random, not waited for
-		workers[i].kill()
-		met = met || workers[i].cutOff(t, ledger)
+		workers[i].Kill()
+		met = met || cutOff(t, ledger, workers[i])
 		workers[i] = startCrashWorker(t, server.URL(), ledger)
 	}
 	close(stop)
 	sender.Wait()
 	becomesEmpty(t, q)
-	for _, w := range workers {
-		listens(t, ledger, w)
-		if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, w := range workers {
-		if err := w.cmd.Wait(); err != nil {
-			t.Errorf("a worker that was asked to end: %v", err)
-		}
-		_ = w.stdin.Close()
-	}
-	workers = nil
+	ledger.End(t, workers...)
 
 	done, begun := map[string]int{}, map[ledgerLine]int{}
 	redelivered := 0

@@ -28,7 +28,7 @@ func bury(t *testing.T, q *leanmq.Queue, n int) {
 		return leanmq.Reject(fmt.Errorf("no. %s", m.Payload))
 	}, leanmq.Concurrency(1))
 	eventually(t, "all are dead", func() bool { return info(t, q).Dead == before+int64(n) })
-	if err := c.stop(); err != nil {
+	if err := c.Stop(); err != nil {
 		t.Fatal(err)
 	}
 }

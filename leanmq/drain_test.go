@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -21,7 +19,7 @@ func TestIdleConsumerStopsAtOnce(t *testing.T) {
 	mq := open(t, server.URL())
 	var took []time.Duration
 	for range 9 {
-		var cs []*consumer
+		var cs []*testkit.Running
 		for i := range 20 {
 			var got record
 			q := mq.Queue(fmt.Sprint("q", i))
@@ -31,10 +29,10 @@ func TestIdleConsumerStopsAtOnce(t *testing.T) {
 		}
 		begin := time.Now()
 		for _, c := range cs {
-			c.cancel()
+			c.Cancel()
 		}
 		for _, c := range cs {
-			if err := c.wait(); err != nil {
+			if err := c.Wait(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -50,7 +48,7 @@ func TestConsumersThatStopTogetherWaitForNoRead(t *testing.T) {
 	server := redistest.Server(t)
 	mq := open(t, server.URL())
 	for round := range 100 {
-		var cs []*consumer
+		var cs []*testkit.Running
 		for i := range 6 {
 			cs = append(cs, consume(t, mq.Queue(fmt.Sprint("idle", i)), new(record).done))
 		}
@@ -60,11 +58,11 @@ func TestConsumersThatStopTogetherWaitForNoRead(t *testing.T) {
 		got.wait(t, 1)
 		begin := time.Now()
 		for i, c := range cs {
-			c.cancel()
+			c.Cancel()
 			time.Sleep(time.Duration(i%2*i*7) * time.Microsecond) // they shall meet it at different moments
 		}
 		for _, c := range cs {
-			if err := c.wait(); err != nil {
+			if err := c.Wait(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -109,7 +107,7 @@ func TestOneOfSeveralConsumersStopsAtOnce(t *testing.T) {
 				becomesEmpty(t, busy)
 			}
 			begin := time.Now()
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			took = append(took, time.Since(begin))
@@ -140,15 +138,15 @@ func TestRunningHandlerFinishesItsMessage(t *testing.T) {
 		}, leanmq.Concurrency(1))
 		send(t, q, "x")
 		receive(t, "the handler runs", running)
-		c.cancel()
+		c.Cancel()
 		select {
-		case err := <-c.result:
+		case err := <-c.Result:
 			t.Fatalf("Consume returned %v before its handler did", err)
 		case <-time.After(100 * time.Millisecond):
 		}
 		send(t, q, "sent after the end began")
 		close(finish)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Ready != 1 || i.InFlight+i.Dead+i.Scheduled != 0 || i.Consumers != 0 {
@@ -168,9 +166,9 @@ func TestFailureDuringTheDrainIsSettled(t *testing.T) {
 		})
 		send(t, q, "x")
 		receive(t, "the handler runs", running)
-		c.cancel()
+		c.Cancel()
 		close(finish)
-		if err := c.wait(); err != nil {
+		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Scheduled != 1 || i.Ready+i.InFlight+i.Dead != 0 {
@@ -197,7 +195,7 @@ func TestHandlersAreCancelledWhenTheDrainTakesTooLong(t *testing.T) {
 			receive(t, "a handler runs", running)
 		}
 		begin := time.Now()
-		err := c.stop()
+		err := c.Stop()
 		if took := time.Since(begin); took < 100*time.Millisecond || took > 10*time.Second {
 			t.Errorf("the drain took %v, its limit was 100ms", took)
 		}
@@ -236,7 +234,7 @@ func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
 	send(t, q, "x")
 	receive(t, "the handler runs", running)
 	begin := time.Now()
-	if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+	if err := c.Stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(begin); took > 5*time.Second {
@@ -250,48 +248,6 @@ func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
 	becomesEmpty(t, q)
 }
 
-// ownedBy is how many messages are pending for a consumer.
-func ownedBy(t *testing.T, c redis.UniversalClient, consumer string) int64 {
-	t.Helper()
-	p, err := c.XPending(t.Context(), "leanmq:{jobs}:jobs", "leanmq").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.Consumers[consumer]
-}
-
-// prefetching makes a consumer hold messages behind a handler that blocks: fast
-// messages first, so that it prefetches, then the one that blocks, then the rest.
-func prefetching(t *testing.T, q *leanmq.Queue) (c *consumer, finish chan struct{}) {
-	t.Helper()
-	running, finish := make(chan struct{}), make(chan struct{})
-	var fast atomic.Int64
-	c = consume(t, q, func(_ context.Context, m *leanmq.Message) error {
-		if strings.HasPrefix(string(m.Payload), "block") {
-			close(running)
-			<-finish
-			return nil
-		}
-		fast.Add(1)
-		return nil
-	}, leanmq.Concurrency(1), leanmq.Lease(time.Hour))
-	if _, err := q.SendMany(t.Context(), make([][]byte, 300)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the fast ones are done", func() bool { return fast.Load() == 300 })
-	eventually(t, "they are settled", func() bool { return info(t, q).InFlight <= 1 })
-	batch := [][]byte{[]byte("block")}
-	for i := range 30 {
-		batch = append(batch, []byte(fmt.Sprint("held ", i)))
-	}
-	if _, err := q.SendMany(t.Context(), batch); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, "the slow handler runs", running)
-	eventually(t, "the consumer holds what is behind it", func() bool { return info(t, q).Ready == 0 })
-	return c, finish
-}
-
 func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
@@ -300,7 +256,7 @@ func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
 		var got record
 		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
 		begin := time.Now()
-		c.cancel() // the slow handler goes on
+		c.Cancel() // the slow handler goes on
 		for _, m := range got.wait(t, 30) {
 			if m.Deliveries != 1 || m.Attempt != 1 || !strings.HasPrefix(m.Payload, "held") {
 				t.Errorf("%+v", m)
@@ -310,113 +266,6 @@ func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
 			}
 		}
 		eventually(t, "only the slow one is in flight", func() bool { i := info(t, q); return i.InFlight == 1 && i.Ready == 0 })
-	})
-}
-
-func TestHandedBackMessagesReachAConsumerThatComesLater(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		c, finish := prefetching(t, q)
-		c.cancel()
-		raw := rawClient(t, url)
-		eventually(t, "they are handed back", func() bool { return ownedBy(t, raw, "released") == 30 })
-		close(finish)
-		if err := c.wait(); err != nil {
-			t.Error(err)
-		}
-		var got record
-		begin := time.Now()
-		later := consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
-		for _, m := range got.wait(t, 30) {
-			if m.Deliveries != 1 || m.Attempt != 1 || m.At.Sub(begin) > 15*time.Second {
-				t.Errorf("after %v: %+v", m.At.Sub(begin), m)
-			}
-		}
-		becomesEmpty(t, q)
-		if err := later.stop(); err != nil {
-			t.Error(err)
-		}
-		if i := info(t, q); i.Consumers != 0 {
-			t.Errorf("consumers are left behind: %+v", i)
-		}
-	})
-}
-
-// Whoever has no room when something is handed back takes it when there is.
-func TestHandedBackMessagesReachAConsumerThatWasBusy(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		var got record
-		running, finish := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		consume(t, open(t, url).Queue("jobs"), func(_ context.Context, m *leanmq.Message) error {
-			if string(m.Payload) == "busy" {
-				once.Do(func() { close(running) })
-				<-finish
-			}
-			got.add(m)
-			return nil
-		}, leanmq.Concurrency(1), leanmq.Lease(time.Hour))
-		send(t, q, "busy")
-		receive(t, "the other consumer is busy", running)
-
-		c, finishFirst := prefetching(t, q)
-		c.cancel()
-		raw := rawClient(t, url)
-		eventually(t, "they are handed back", func() bool { return ownedBy(t, raw, "released") == 30 })
-		close(finishFirst)
-		if err := c.wait(); err != nil {
-			t.Error(err)
-		}
-		close(finish)
-		begin := time.Now()
-		for _, m := range got.wait(t, 31) {
-			if took := m.At.Sub(begin); took > 15*time.Second {
-				t.Errorf("%s came after %v", m.Payload, took)
-			}
-		}
-		becomesEmpty(t, q)
-	})
-}
-
-func TestConsumeCanBeRepeated(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		for n := range 5 {
-			var got record
-			c := consume(t, q, got.done)
-			send(t, q, fmt.Sprint(n))
-			if m := got.wait(t, 1)[0]; m.Payload != fmt.Sprint(n) {
-				t.Errorf("%+v", m)
-			}
-			if err := c.stop(); err != nil {
-				t.Error(err)
-			}
-			if i := info(t, q); i != (leanmq.QueueInfo{Name: "jobs"}) {
-				t.Errorf("%+v", i)
-			}
-		}
-	})
-}
-
-func TestConsumeWithAnEndedContextReturns(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		send(t, q, "x")
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		for range 3 {
-			err := q.Consume(ctx, func(context.Context, *leanmq.Message) error {
-				t.Error("a handler runs")
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		if i := info(t, q); i.Ready != 1 || i.Consumers != 0 {
-			t.Errorf("%+v", i)
-		}
 	})
 }
 
@@ -443,7 +292,7 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 			wg.Go(func() {
 				// Longer and longer, so that a busy machine gets there too.
 				stay := 30 * time.Millisecond
-				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*patience; stay += 3 * time.Millisecond {
+				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*testkit.Patience; stay += 3 * time.Millisecond {
 					ctx, cancel := context.WithTimeout(context.Background(), stay)
 					if err := mq.Queue("jobs").Consume(ctx, got.done, leanmq.Lease(time.Hour)); err != nil {
 						t.Error(err)
@@ -468,21 +317,4 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 			t.Errorf("%+v", i)
 		}
 	})
-}
-
-// The context may end while the consumer is still joining the group.
-func TestConsumerThatEndsWhileItJoinsLeavesTheGroup(t *testing.T) {
-	server := redistest.Server(t)
-	q := open(t, server.URL()).Queue("jobs")
-	for n := range 300 {
-		ctx, cancel := context.WithCancel(context.Background())
-		time.AfterFunc(time.Duration(n)*2*time.Microsecond, cancel)
-		if err := q.Consume(ctx, new(record).done); err != nil {
-			t.Error(err)
-		}
-		cancel()
-		if i := info(t, q); i.Consumers != 0 {
-			t.Fatalf("round %d: %+v", n, i)
-		}
-	}
 }

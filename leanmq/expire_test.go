@@ -42,7 +42,7 @@ func TestExpiredMessagesAreCountedOnce(t *testing.T) {
 						var got record
 						c := consume(t, q, got.done, leanmq.OnExpired(policy))
 						eventually(t, "all are settled", func() bool { i := info(t, q); return i.Ready+i.InFlight == 0 })
-						if err := c.stop(); err != nil {
+						if err := c.Stop(); err != nil {
 							t.Fatal(err)
 						}
 						if all := got.payloads(); len(all) != 1 || all[0] != "alive" {
@@ -115,11 +115,7 @@ func TestExpiredRequestsAreDroppedAndCounted(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
 		q := mq.Queue("jobs")
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = in.Close() }()
+		in := openInbox(t, mq)
 		request := func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // enough to be sent
 			defer cancel()

@@ -1,7 +1,6 @@
 package leanmq_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,26 +13,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
-
-// safeBuffer is a log that is written and read at the same time.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // ledger notes what was sent and handled.
 type ledger struct {
@@ -127,7 +109,7 @@ func (l *ledger) settled(t *testing.T) {
 func TestClusterOutlivesAMaster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.Cluster(t)
-	var log safeBuffer
+	var log testkit.Log
 	sender, worker := open(t, cluster.URL()), open(t, cluster.URL(), leanmq.Logger(zerolog.New(&log)))
 	l := newLedger()
 	var queues []*leanmq.Queue
@@ -178,7 +160,7 @@ func TestClusterFailoverIsHidden(t *testing.T) {
 func TestReshardingIsHidden(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.Cluster(t)
-	var log safeBuffer
+	var log testkit.Log
 	sender, worker := open(t, cluster.URL()), open(t, cluster.URL(), leanmq.Logger(zerolog.New(&log)))
 	l := newLedger()
 	q := sender.Queue("jobs")
@@ -242,7 +224,7 @@ func TestReshardingIsHidden(t *testing.T) {
 func TestSentinelFailoverLosesNothingReplicated(t *testing.T) {
 	t.Parallel()
 	s := redistest.Sentinel(t)
-	var log safeBuffer
+	var log testkit.Log
 	sender, worker := open(t, s.URL()), open(t, s.URL(), leanmq.Logger(zerolog.New(&log)))
 	l := newLedger()
 	q := sender.Queue("jobs")

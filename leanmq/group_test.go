@@ -211,7 +211,7 @@ func TestLatestFilterWins(t *testing.T) {
 			i, err := g.Info(t.Context())
 			return err == nil && slices.Equal(i.Types, []string{"a"})
 		})
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		// Many that do not match, and none that does, must not look like the end.
@@ -221,7 +221,7 @@ func TestLatestFilterWins(t *testing.T) {
 		if got := r.wait(t, 1); got[0].Payload != "end" {
 			t.Errorf("%v", got)
 		}
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		publish(t, topic, "all", leanmq.Type("a"))

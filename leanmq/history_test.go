@@ -27,7 +27,7 @@ func TestHistoryOfFailures(t *testing.T) {
 		}, leanmq.Retry(leanmq.RetryPolicy{MaxAttempts: 8, Backoff: leanmq.FixedBackoff(0)}))
 		send(t, q, "x")
 		d := oneDead(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Fatal(err)
 		}
 		if got := fmt.Sprint(before); got != "[0 1 2 3 4 5 5 5]" {

@@ -3,82 +3,17 @@ package leanmq_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
-
-// observer counts what hooks are told.
-type observer struct {
-	mu      sync.Mutex
-	counts  map[string]int
-	handled []leanmq.HandleInfo
-	sent    []leanmq.SendInfo
-	outages []leanmq.OutageInfo
-}
-
-func (o *observer) count(format string, args ...any) {
-	if o.counts == nil {
-		o.counts = map[string]int{}
-	}
-	o.counts[fmt.Sprintf(format, args...)]++
-}
-
-func (o *observer) hooks() leanmq.Hooks {
-	return leanmq.Hooks{
-		Sent: func(i leanmq.SendInfo) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.sent = append(o.sent, i)
-		},
-		Handled: func(i leanmq.HandleInfo) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.count("%s", i.Outcome)
-			o.handled = append(o.handled, i)
-		},
-		Dead: func(i leanmq.DeadInfo) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.count("dead letter: %s, attempt %d", i.Reason, i.Attempt)
-		},
-		Expired: func(i leanmq.MessageInfo) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.count("expired")
-		},
-		LeaseLost: func(i leanmq.MessageInfo) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.count("lease lost: %s/%s", i.Queue, i.ID)
-		},
-		Outage: func(i leanmq.OutageInfo) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.outages = append(o.outages, i)
-		},
-	}
-}
-
-// is checks what has been told so far, and forgets it.
-func (o *observer) is(t *testing.T, want map[string]int) {
-	t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !maps.Equal(o.counts, want) {
-		t.Errorf("told %v, want %v", o.counts, want)
-	}
-	o.counts = nil
-}
 
 func TestHooksCountEachOutcomeOnce(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
@@ -130,7 +65,7 @@ func TestHooksCountEachOutcomeOnce(t *testing.T) {
 			i := info(t, q)
 			return i.Ready+i.InFlight+i.Scheduled == 0
 		})
-		if err := c.stop(); err != nil { // what is settled has been told then
+		if err := c.Stop(); err != nil { // what is settled has been told then
 			t.Error(err)
 		}
 		want := map[string]int{
@@ -171,19 +106,10 @@ func TestHooksCountEachOutcomeOnce(t *testing.T) {
 		expire(time.Millisecond)
 		c = consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
 		becomesGone(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		o.is(t, map[string]int{"expired": 1})
-	})
-}
-
-// becomesGone waits until only dead letters are left.
-func becomesGone(t *testing.T, q *leanmq.Queue) {
-	t.Helper()
-	eventually(t, "all are settled", func() bool {
-		i := info(t, q)
-		return i.Ready+i.InFlight+i.Scheduled == 0
 	})
 }
 
@@ -202,7 +128,7 @@ func TestHooksTellWhatIsHandedBack(t *testing.T) {
 		}
 		receive(t, "a handler runs", running)
 		receive(t, "another one runs", running)
-		if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+		if err := c.Stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 			t.Errorf("%v", err)
 		}
 		o.is(t, map[string]int{"handed back": 2})
@@ -246,7 +172,7 @@ func TestHooksTellOfALostLeaseOnce(t *testing.T) {
 			if err := m.Done(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			o.is(t, map[string]int{"lost": 1, "lease lost: jobs/" + id: 1})
@@ -322,7 +248,7 @@ func TestHooksTellOfMessagesThatKillTheirWorkers(t *testing.T) {
 			defer o.mu.Unlock()
 			return len(o.counts) > 0 && info(t, q).Dead == 2
 		})
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		o.is(t, map[string]int{"dead letter: crashed, attempt 0": 2})
@@ -409,14 +335,14 @@ func TestHooksTellOfOutages(t *testing.T) {
 	if n := told(false); !slices.Equal(n, want) {
 		t.Errorf("beginnings told: %v", n)
 	}
-	if err := late.stop(); err != nil {
+	if err := late.Stop(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var log lockedBuffer
+		var log testkit.Log
 		var o observer
 		mq := open(t, url, leanmq.Logger(zerolog.New(&log)), leanmq.Observe(leanmq.Hooks{
 			Sent:    func(leanmq.SendInfo) { panic("oops, sent") },
@@ -429,7 +355,7 @@ func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 			send(t, q, "x")
 		}
 		eventually(t, "all are dead", func() bool { return info(t, q).Dead == 10 })
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		o.is(t, map[string]int{"dead": 10, "dead letter: rejected, attempt 1": 10})
@@ -461,7 +387,7 @@ func TestHooksTellWhatCouldNotBeSettled(t *testing.T) {
 	receive(t, "the handler runs", running)
 	server.Stop()
 	close(finish)
-	if err := c.stop(); err != nil {
+	if err := c.Stop(); err != nil {
 		t.Error(err)
 	}
 	o.is(t, map[string]int{"handed back": 1})

@@ -54,6 +54,12 @@ func TestCoreDoesNotLinkTheEmbeddedStore(t *testing.T) {
 	}
 }
 
+// forTests are the packages for tests, of which those in internal may link each other.
+var forTests = []string{
+	module + "leanmq/leanmqtest",
+	module + "internal/testkit", module + "internal/redistest", module + "internal/pgtest", module + "internal/mqtest",
+}
+
 // What is for tests is linked by nobody who does not ask for it, and asks for
 // nothing but the core and its embedded store.
 func TestOnlyTestsLinkWhatIsForTests(t *testing.T) {
@@ -61,13 +67,19 @@ func TestOnlyTestsLinkWhatIsForTests(t *testing.T) {
 		if strings.Contains(pkg, "/redistest/cmd/") { // make cluster
 			continue
 		}
-		testing := strings.HasSuffix(pkg, "/leanmqtest") || strings.HasSuffix(pkg, "/redistest") || strings.HasSuffix(pkg, "/pgtest")
+		testing := slices.Contains(forTests, pkg)
 		for _, path := range golist(t, "-deps", pkg) {
 			switch {
 			case pkg == path:
-			case strings.HasSuffix(path, "/leanmqtest") || strings.HasSuffix(path, "/redistest") || strings.HasSuffix(path, "/pgtest") || path == "testing" && !testing:
+			case testing && strings.HasPrefix(pkg, module+"internal/") && path != module+"leanmq/leanmqtest":
+			case slices.Contains(forTests, path) || path == "testing" && !testing:
 				t.Errorf("%s links %s", pkg, path)
 			}
+		}
+	}
+	for _, path := range golist(t, "-deps", module+"internal/testkit") {
+		if strings.HasPrefix(path, module) && path != module+"internal/testkit" {
+			t.Errorf("testkit links %s", path)
 		}
 	}
 	for _, path := range golist(t, "-deps", module+"leanmq/leanmqtest") {

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -48,11 +50,7 @@ func TestMessagesOfAWorkerThatVanishedReachAnother(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		id := send(t, q, "x")
-		puller, err := open(t, url).Queue("jobs").Puller() // renews nothing
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer puller.Close()
+		puller := newPuller(t, open(t, url).Queue("jobs")) // renews nothing
 		pulled, err := puller.Receive(t.Context(), 1)
 		if err != nil || len(pulled) != 1 {
 			t.Fatal(pulled, err)
@@ -86,8 +84,8 @@ func TestMessagesOfAWorkerThatVanishedReachAnother(t *testing.T) {
 func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		const lease = 500 * time.Millisecond
-		p := newProxy(t)
-		cutOff := p.open(t, url).Queue("jobs")
+		p := testkit.NewProxy(t)
+		cutOff := mqtest.OpenBy(t, url, p.Dial).Queue("jobs")
 		q := open(t, url).Queue("jobs")
 		running, cause := make(chan struct{}, 1), make(chan error, 1)
 		var runs atomic.Int64
@@ -102,7 +100,7 @@ func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 		}, leanmq.Lease(lease))
 		send(t, q, "x")
 		receive(t, "the first handler runs", running)
-		p.freeze(true)
+		p.Freeze(true)
 
 		var got record
 		finish := make(chan struct{})
@@ -114,7 +112,7 @@ func TestWorkerThatWasCutOffLosesItsMessageAndItsSay(t *testing.T) {
 		if m := got.wait(t, 1)[0]; m.Deliveries != 2 || m.Attempt != 1 {
 			t.Errorf("%+v", m)
 		}
-		p.freeze(false)
+		p.Freeze(false)
 		if err := receive(t, "the first handler learns of the loss", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
 			t.Errorf("%v", err)
 		}
@@ -145,11 +143,7 @@ func TestStaleVerdictIsRefused(t *testing.T) {
 				send(t, q, "x")
 				receive(t, "the handler runs", running)
 
-				thief, err := open(t, url).Queue("jobs").Puller(leanmq.Lease(100 * time.Millisecond))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer thief.Close()
+				thief := newPuller(t, open(t, url).Queue("jobs"), leanmq.Lease(100*time.Millisecond))
 				pulled, err := thief.Receive(t.Context(), 1)
 				for err == nil && len(pulled) == 0 {
 					pulled, err = thief.Receive(t.Context(), 1)
@@ -158,7 +152,7 @@ func TestStaleVerdictIsRefused(t *testing.T) {
 					t.Fatal(pulled, err)
 				}
 				close(finish)
-				if err := c.stop(); err != nil { // has settled, or tried to
+				if err := c.Stop(); err != nil { // has settled, or tried to
 					t.Error(err)
 				}
 				if i := info(t, q); i.InFlight != 1 || i.Dead+i.Scheduled+i.Ready != 0 {
@@ -179,11 +173,7 @@ func TestMessageThatKillsItsWorkersIsDeadLettered(t *testing.T) {
 		q := open(t, url).Queue("jobs")
 		id := send(t, q, "poison", leanmq.WithHeader("kk", "v"))
 		for n := 1; n <= most; n++ {
-			victim, err := q.Puller(leanmq.Lease(lease), leanmq.MaxDeliveries(most))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer victim.Close()
+			victim := newPuller(t, q, leanmq.Lease(lease), leanmq.MaxDeliveries(most))
 			pulled, err := victim.Receive(t.Context(), 1)
 			if err != nil || len(pulled) != 1 || pulled[0].Deliveries != n || pulled[0].Attempt != 1 {
 				t.Fatalf("delivery %d: %+v, %v", n, pulled, err)
@@ -209,11 +199,7 @@ func TestFailedAttemptsAndLostDeliveriesAreCountedApart(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")
 		send(t, q, "x")
-		victim, err := q.Puller(leanmq.Lease(100*time.Millisecond), quick)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer victim.Close()
+		victim := newPuller(t, q, leanmq.Lease(100*time.Millisecond), quick)
 		next := func(deliveries, attempt int) *leanmq.Pulled {
 			t.Helper()
 			pulled, err := victim.Receive(t.Context(), 1)

@@ -199,11 +199,7 @@ func TestMessagesOfLevelsAreHandedBackAndTakenOver(t *testing.T) {
 		if err := p.Close(); err != nil { // hands back
 			t.Fatal(err)
 		}
-		crashed, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer crashed.Close()
+		crashed := newPuller(t, open(t, url).Queue("q"))
 		if ms, err = crashed.Receive(t.Context(), 10); err != nil || len(ms) == 0 {
 			t.Fatal(ms, err)
 		}
@@ -324,7 +320,7 @@ func TestLevelsAfterAFlush(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the consumer is back", func() bool { return info(t, q).Consumers == 1 })
-		if err := worker.stop(); err != nil {
+		if err := worker.Stop(); err != nil {
 			t.Fatal(err)
 		}
 		if err := q.Delete(t.Context()); err != nil {

@@ -52,11 +52,7 @@ func TestRunningLimitHoldsForAllProcesses(t *testing.T) {
 			consume(t, open(t, url).Queue("q"), g.during(2*time.Millisecond),
 				leanmq.LimitTo(leanmq.Limits{Running: 2}))
 		}
-		p, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, open(t, url).Queue("q"))
 		for range 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			ms, err := p.Receive(ctx, 100)
@@ -88,11 +84,7 @@ func TestRunningLimitCountsWhatADeadWorkerHad(t *testing.T) {
 			t.Fatal(err)
 		}
 		sendMany(t, q, 20)
-		dead, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer dead.Close()
+		dead := newPuller(t, open(t, url).Queue("q"))
 		begin := time.Now()
 		if ms, err := dead.Receive(t.Context(), 10); err != nil || len(ms) != 3 {
 			t.Fatal(ms, err)

@@ -6,28 +6,21 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(crashWorkerEnv) != "" {
-		os.Exit(crashWorker())
-	}
-	if os.Getenv(orderWorkerEnv) != "" {
-		os.Exit(orderWorker())
-	}
-	if os.Getenv(txWorkerEnv) != "" {
-		os.Exit(txWorker())
-	}
+	testkit.Become(crashWorkerEnv, crashWorker)
+	testkit.Become(orderWorkerEnv, orderWorker)
+	testkit.Become(txWorkerEnv, txWorker)
 	flag.Parse()
 	// The parallel ones have servers of their own and mostly wait for them.
 	if err := flag.Set("test.parallel", "8"); err != nil {
@@ -36,95 +29,25 @@ func TestMain(m *testing.M) {
 	redistest.Main(m)
 }
 
-func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
-	t.Helper()
-	mq, err := leanmq.Open(t.Context(), url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := mq.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return mq
-}
+var (
+	open        = mqtest.Open
+	send        = mqtest.Send
+	info        = mqtest.Info
+	deadLetters = mqtest.DeadLetters
+	rawClient   = redistest.Client // somebody else's program
+	eventually  = testkit.Eventually
+	within      = testkit.Within
+)
 
-// rawClient is somebody else's program.
-func rawClient(t testing.TB, url string) redis.UniversalClient {
-	t.Helper()
-	return redistest.Client(t, url)
-}
-
-// patience is how long a test waits for what has to happen: only a failing one
-// takes that long.
-const patience = 30 * time.Second
-
-// eventually waits for cond and fails the test if it does not come true.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	within(t, patience, what, cond)
-}
-
-func within(t testing.TB, limit time.Duration, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > limit {
-			t.Fatalf("still not after %v: %s", limit, what)
-		}
-	}
-}
-
-// receive waits for a value.
 func receive[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(15 * time.Second):
-		t.Fatalf("still not after 15 s: %s", what)
-		panic("unreachable")
-	}
+	return testkit.Receive(t, what, c)
 }
 
-// consumer is a Consume that runs.
-type consumer struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	result chan error
-	once   sync.Once
-	err    error
-}
-
-// consume starts a Consume that ends with the test, if stop does not end it
-// before.
-func consume(t testing.TB, q *leanmq.Queue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *consumer {
+// consume starts a Consume that ends with the test, if Stop does not end it before.
+func consume(t testing.TB, q *leanmq.Queue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *testkit.Running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
-	go func() { c.result <- q.Consume(ctx, h, opts...) }()
-	t.Cleanup(func() { _ = c.stop() })
-	return c
-}
-
-// stop cancels the Consume and returns its result.
-func (c *consumer) stop() error {
-	c.t.Helper()
-	c.cancel()
-	return c.wait()
-}
-
-func (c *consumer) wait() error {
-	c.t.Helper()
-	c.once.Do(func() {
-		select {
-		case c.err = <-c.result:
-		case <-time.After(60 * time.Second):
-			c.err = errors.New("Consume does not return")
-			c.t.Error(c.err)
-		}
-	})
-	return c.err
+	return testkit.Start(t, "Consume", func(ctx context.Context) error { return q.Consume(ctx, h, opts...) })
 }
 
 // seen is what a handler saw of a message: the message itself is the handler's
@@ -186,21 +109,12 @@ func (r *record) wait(t testing.TB, n int) []seen {
 	t.Helper()
 	begin := time.Now()
 	for r.count() < n {
-		if time.Since(begin) > patience {
-			t.Fatalf("%d messages were handled after %v, want %d", r.count(), patience, n)
+		if time.Since(begin) > testkit.Patience {
+			t.Fatalf("%d messages were handled after %v, want %d", r.count(), testkit.Patience, n)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	return r.list()
-}
-
-func send(t testing.TB, q *leanmq.Queue, text string, opts ...leanmq.SendOption) string {
-	t.Helper()
-	id, err := q.Send(t.Context(), []byte(text), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
 }
 
 // sendMany sends n messages, whose payloads are their numbers.
@@ -215,22 +129,13 @@ func sendMany(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.SendOption) {
 	}
 }
 
-func info(t testing.TB, q *leanmq.Queue) leanmq.QueueInfo {
-	t.Helper()
-	i, err := q.Info(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i
-}
-
 // becomesEmpty checks that the queue ends up without any message. A message that
 // moves while they are counted is missed: hence three times.
 func becomesEmpty(t testing.TB, q *leanmq.Queue) {
 	t.Helper()
 	var i leanmq.QueueInfo
 	empty := 0
-	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < testkit.Patience; time.Sleep(time.Millisecond) {
 		if i = info(t, q); i.Ready+i.InFlight+i.Scheduled+i.Blocked+i.Dead > 0 {
 			empty = 0
 		} else if empty++; empty == 3 {
@@ -238,18 +143,6 @@ func becomesEmpty(t testing.TB, q *leanmq.Queue) {
 		}
 	}
 	t.Fatalf("still not empty: %+v", i)
-}
-
-func deadLetters(t testing.TB, q *leanmq.Queue) []*leanmq.DeadLetter {
-	t.Helper()
-	var out []*leanmq.DeadLetter
-	for d, err := range q.DeadLetters(context.Background()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, d)
-	}
-	return out
 }
 
 // oneDead waits for the queue's only dead letter.

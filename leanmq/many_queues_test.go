@@ -141,7 +141,7 @@ func TestQueuesConsumedByOneClientComeAndGo(t *testing.T) {
 			if d := time.Since(begin); d > 1900*time.Millisecond { // less than a blocked read takes
 				t.Errorf("round %d took %v", n, d)
 			}
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 			if err := q.Delete(t.Context()); err != nil {

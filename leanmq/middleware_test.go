@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -65,7 +66,7 @@ func TestMiddlewareNestsAsListedAndIsComposedOnce(t *testing.T) {
 			send(t, q, fmt.Sprint(i))
 		}
 		becomesEmpty(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		for i := range 20 {
@@ -184,7 +185,7 @@ func TestRecoverTurnsAPanicIntoAnErrorWhereItStands(t *testing.T) {
 
 func TestLoggingWritesOneLineARunAndNoPayload(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var log lockedBuffer
+		var log testkit.Log
 		q := open(t, url, leanmq.UseAll(leanmq.Logging(zerolog.New(&log)))).Queue("jobs")
 		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
 			switch m.Header.Get("do") {

@@ -158,7 +158,7 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 	n := got.count()
 	send(t, q, "done again")
 	got.wait(t, n+1)
-	if err := old.stop(); err != nil {
+	if err := old.Stop(); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,24 +1,21 @@
 package leanmq_test
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -31,56 +28,29 @@ const (
 )
 
 // orderWorker notes when each message begins and ends.
-func orderWorker() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3)
-	}()
-	ledger, err := os.OpenFile(filepath.Join(os.Getenv(crashLedgerEnv), strconv.Itoa(os.Getpid())),
-		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func orderWorker(ctx context.Context) error {
+	ledger, err := testkit.Ledger(os.Getenv(crashLedgerEnv)).Open()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
-	mq, err := leanmq.Open(ctx, os.Getenv(orderWorkerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return 0
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	consume := mq.Queue(os.Getenv(orderQueueEnv)).Consume
-	if n, _ := strconv.Atoi(os.Getenv(orderPartsEnv)); n > 0 {
-		consume = mq.Partitioned(os.Getenv(orderQueueEnv), n).Consume
-	}
-	err = consume(ctx, func(_ context.Context, m *leanmq.Message) error {
-		write := func(what string) {
-			fmt.Fprintf(ledger, "%d %s %s %s\n", time.Now().UnixNano(), what, m.Header.Get("key"), m.Payload)
+	defer ledger.Close()
+	return mqtest.Work(ctx, os.Getenv(orderWorkerEnv), func(mq *leanmq.Client) error {
+		consume := mq.Queue(os.Getenv(orderQueueEnv)).Consume
+		if n, _ := strconv.Atoi(os.Getenv(orderPartsEnv)); n > 0 {
+			consume = mq.Partitioned(os.Getenv(orderQueueEnv), n).Consume
 		}
-		write("begin")
-		defer write("end")
-		time.Sleep(rand.N(6 * time.Millisecond))
-		if rand.N(20) == 0 {
-			return errors.New("again")
-		}
-		return nil
-	}, leanmq.Concurrency(4), leanmq.Lease(orderLease), leanmq.MaxDeliveries(1000), patient)
-	if err = errors.Join(err, mq.Close(), ledger.Close()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-// listens waits until a worker process listens to signals: its ledger comes after.
-func listens(t *testing.T, ledger string, w *crashProcess) {
-	t.Helper()
-	eventually(t, "the worker listens", func() bool {
-		_, err := os.Stat(filepath.Join(ledger, strconv.Itoa(w.cmd.Process.Pid)))
-		return err == nil
+		return consume(ctx, func(_ context.Context, m *leanmq.Message) error {
+			write := func(what string) {
+				fmt.Fprintf(ledger, "%d %s %s %s\n", time.Now().UnixNano(), what, m.Header.Get("key"), m.Payload)
+			}
+			write("begin")
+			defer write("end")
+			time.Sleep(rand.N(6 * time.Millisecond))
+			if rand.N(20) == 0 {
+				return errors.New("again")
+			}
+			return nil
+		}, leanmq.Concurrency(4), leanmq.Lease(orderLease), leanmq.MaxDeliveries(1000), patient)
 	})
 }
 
@@ -91,28 +61,16 @@ type orderEvent struct {
 	n, pid    int
 }
 
-func orderEvents(t *testing.T, dir string) (events []orderEvent) {
+func orderEvents(t *testing.T, ledger testkit.Ledger) (events []orderEvent) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
+	ledger.Each(t, func(pid int, line string) {
+		e := orderEvent{pid: pid}
+		if n, err := fmt.Sscan(line, &e.at, &e.what, &e.key, &e.n); n != 4 {
+			t.Errorf("%q: %v", line, err)
+			return
 		}
-		pid, _ := strconv.Atoi(filepath.Base(name))
-		for in := bufio.NewScanner(f); in.Scan(); {
-			e := orderEvent{pid: pid}
-			if n, err := fmt.Sscan(in.Text(), &e.at, &e.what, &e.key, &e.n); n != 4 {
-				t.Errorf("%s: %q: %v", name, in.Text(), err)
-				continue
-			}
-			events = append(events, e)
-		}
-		_ = f.Close()
-	}
+		events = append(events, e)
+	})
 	slices.SortStableFunc(events, func(a, b orderEvent) int { return cmp.Compare(a.at, b.at) })
 	return events
 }
@@ -147,20 +105,10 @@ func TestKilledWorkersOfAGroupKeepTheOrder(t *testing.T) {
 	}
 }
 
-func startOrderWorker(t *testing.T, url, queue string, partitions int, ledger string) *crashProcess {
+func startOrderWorker(t *testing.T, url, queue string, partitions int, ledger testkit.Ledger) *testkit.Child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), orderWorkerEnv+"="+url, orderQueueEnv+"="+queue,
-		orderPartsEnv+"="+strconv.Itoa(partitions), crashLedgerEnv+"="+ledger)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return &crashProcess{cmd: cmd, stdin: stdin}
+	return testkit.Spawn(t, orderWorkerEnv+"="+url, orderQueueEnv+"="+queue,
+		orderPartsEnv+"="+strconv.Itoa(partitions), crashLedgerEnv+"="+string(ledger))
 }
 
 // keepTheOrder kills workers of a queue, with partitions or without, while messages
@@ -170,15 +118,10 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 	send func(key int, payload []byte, opts ...leanmq.SendOption) error,
 ) {
 	t.Helper()
-	ledger := t.TempDir()
-	start := func() *crashProcess { return startOrderWorker(t, url, queue, partitions, ledger) }
+	ledger := testkit.Ledger(t.TempDir())
+	start := func() *testkit.Child { return startOrderWorker(t, url, queue, partitions, ledger) }
 	const processes, crashes, keys = 3, 8, 10
-	var workers []*crashProcess
-	t.Cleanup(func() {
-		for _, w := range workers {
-			w.kill()
-		}
-	})
+	var workers []*testkit.Child
 	for range processes {
 		workers = append(workers, start())
 	}
@@ -200,11 +143,8 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 			}
 		}
 	})
-	works := func(p *crashProcess) {
-		eventually(t, "the worker works", func() bool {
-			s, err := os.Stat(filepath.Join(ledger, strconv.Itoa(p.cmd.Process.Pid)))
-			return err == nil && s.Size() > 500
-		})
+	works := func(w *testkit.Child) {
+		eventually(t, "the worker works", func() bool { return ledger.Size(w) > 500 })
 	}
 	killed := map[int]bool{}
 	met := false // a handler
@@ -212,9 +152,9 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 		i := rand.IntN(processes)
 		works(workers[i])
 		time.Sleep(rand.N(50 * time.Millisecond)) // the moment is random, not waited for
-		workers[i].kill()
-		met = met || workers[i].cutOff(t, ledger)
-		killed[workers[i].cmd.Process.Pid] = true
+		workers[i].Kill()
+		met = met || cutOff(t, ledger, workers[i])
+		killed[workers[i].Pid()] = true
 		workers[i] = start()
 	}
 	for _, w := range workers {
@@ -227,16 +167,8 @@ func keepTheOrder(t *testing.T, url, queue string, partitions int, left func() l
 		return i.Ready+i.InFlight+i.Scheduled+i.Blocked == 0
 	})
 	for _, w := range workers {
-		listens(t, ledger, w)
-		if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Error(err)
-		}
-		if err := w.cmd.Wait(); err != nil {
-			t.Errorf("a worker that was asked to end: %v", err)
-		}
-		_ = w.stdin.Close()
+		ledger.End(t, w)
 	}
-	workers = nil
 
 	// Of each key one message runs at a time, and the next one begins only after the
 	// one before it has ended, or its worker was killed.

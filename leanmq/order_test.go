@@ -304,7 +304,7 @@ func TestRequeuedMessageGoesToTheEndOfItsOrder(t *testing.T) {
 		send(t, q, "1", leanmq.OrderingKey("k"))
 		c := consume(t, q, func(context.Context, *leanmq.Message) error { return leanmq.Reject(nil) })
 		letter := oneDead(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Fatal(err)
 		}
 		send(t, q, "2", leanmq.OrderingKey("k"))
@@ -330,11 +330,7 @@ func TestPullerKeepsOrder(t *testing.T) {
 		for i := range 3 {
 			send(t, q, fmt.Sprint(i), leanmq.OrderingKey("k"))
 		}
-		p, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, q)
 		for i := range 3 {
 			ms, err := p.Receive(t.Context(), 10)
 			if err != nil || len(ms) != 1 || string(ms[0].Payload) != fmt.Sprint(i) {

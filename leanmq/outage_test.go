@@ -11,7 +11,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -46,7 +48,7 @@ func outageLog(t *testing.T, log string, outages int) {
 func TestConsumersResumeWhenRedisIsBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	var log lockedBuffer
+	var log testkit.Log
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(&log)))
 	q := mq.Queue("jobs")
 	var got record
@@ -105,7 +107,7 @@ func TestConsumersResumeWhenRedisIsBack(t *testing.T) {
 func TestConsumerThatStartsDuringAnOutageWaitsForItsEnd(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	var log lockedBuffer
+	var log testkit.Log
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(&log)))
 	server.Stop()
 	var got record
@@ -113,7 +115,7 @@ func TestConsumerThatStartsDuringAnOutageWaitsForItsEnd(t *testing.T) {
 	waits := consume(t, mq.Queue("cancelled"), got.done)
 	eventually(t, "they have noticed", func() bool { return strings.Count(log.String(), `"what":"join"`) >= 2 })
 	begin := time.Now()
-	if err := waits.stop(); err != nil {
+	if err := waits.Stop(); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took > slack*time.Second {
@@ -143,7 +145,7 @@ func TestConsumerStopsDuringAnOutage(t *testing.T) {
 	server.Stop()
 	close(finish)
 	begin := time.Now()
-	_ = c.stop()
+	_ = c.Stop()
 	if took := time.Since(begin); took > 8*time.Second {
 		t.Errorf("it took %v to stop", took)
 	}
@@ -240,7 +242,7 @@ func TestNothingAcceptedIsLostWhenTheServerCrashes(t *testing.T) {
 
 func TestFlushedQueueIsConsumedAgain(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var log lockedBuffer
+		var log testkit.Log
 		mq := open(t, url, leanmq.Logger(zerolog.New(&log)))
 		q := mq.Queue("jobs")
 		var got record
@@ -320,7 +322,7 @@ func TestHandlerThatRunsDuringAFlushHarmsNothing(t *testing.T) {
 func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	var log lockedBuffer
+	var log testkit.Log
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(&log)))
 	q := mq.Queue("jobs")
 	var got record
@@ -334,7 +336,7 @@ func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		begin := time.Now()
-		_ = stops.stop()
+		_ = stops.Stop()
 		if took := time.Since(begin); took > 20*time.Second {
 			t.Errorf("a consumer took %v to stop", took)
 		}
@@ -393,8 +395,8 @@ func TestCallsEndInTimeWhenRedisDoesNotAnswer(t *testing.T) {
 // A connection that was cut in the middle of something is nobody's problem.
 func TestCutConnectionsAreReplaced(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		p := newProxy(t)
-		mq := p.open(t, url)
+		p := testkit.NewProxy(t)
+		mq := mqtest.OpenBy(t, url, p.Dial)
 		q := mq.Queue("jobs")
 		var got record
 		consume(t, q, got.done, leanmq.Lease(300*time.Millisecond))
@@ -402,7 +404,7 @@ func TestCutConnectionsAreReplaced(t *testing.T) {
 		for n := range 300 {
 			payload := fmt.Sprint(n)
 			if n%30 == 29 {
-				p.cut()
+				p.Cut()
 			}
 			if _, err := q.Send(t.Context(), []byte(payload)); err == nil {
 				accepted[payload] = true

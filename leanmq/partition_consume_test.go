@@ -14,16 +14,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-func consumePartitions(t testing.TB, q *leanmq.PartitionedQueue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *consumer {
+func consumePartitions(t testing.TB, q *leanmq.PartitionedQueue, h leanmq.Handler, opts ...leanmq.ConsumeOption) *testkit.Running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &consumer{t: t, cancel: cancel, result: make(chan error, 1)}
-	go func() { c.result <- q.Consume(ctx, h, opts...) }()
-	t.Cleanup(func() { _ = c.stop() })
-	return c
+	return testkit.Start(t, "Consume", func(ctx context.Context) error { return q.Consume(ctx, h, opts...) })
 }
 
 func partitionsBecomeEmpty(t testing.TB, q *leanmq.PartitionedQueue) {
@@ -142,7 +139,7 @@ func TestMembersShareThePartitions(t *testing.T) {
 				sent += keys + 2
 			}
 		})
-		members := map[int]*consumer{}
+		members := map[int]*testkit.Running{}
 		for round, want := range []int{1, 2, 3, 5, 2, 1, 4} {
 			for len(members) < want {
 				i := 10*round + len(members)
@@ -150,7 +147,7 @@ func TestMembersShareThePartitions(t *testing.T) {
 			}
 			for i, m := range members {
 				if len(members) > want {
-					if err := m.stop(); err != nil {
+					if err := m.Stop(); err != nil {
 						t.Error(err)
 					}
 					s.gone(i)
@@ -172,7 +169,7 @@ func TestMembersShareThePartitions(t *testing.T) {
 		sender.Wait()
 		partitionsBecomeEmpty(t, q)
 		for _, m := range members {
-			if err := m.stop(); err != nil {
+			if err := m.Stop(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -238,7 +235,7 @@ func TestHandlersFinishWhenTheirPartitionGoes(t *testing.T) {
 			return inARow == 5
 		})
 		eventually(t, "what is left is that of the old one's handler", func() bool { return info(t, gone).InFlight == 1 })
-		if err := b.stop(); err != nil {
+		if err := b.Stop(); err != nil {
 			t.Error(err)
 		}
 		s.gone(2)
@@ -247,7 +244,7 @@ func TestHandlersFinishWhenTheirPartitionGoes(t *testing.T) {
 		here.wait(t, before+1)
 		close(finish)
 		partitionsBecomeEmpty(t, q)
-		if err := a.stop(); err != nil {
+		if err := a.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -312,7 +309,7 @@ func TestPartitionsShareTheWorkers(t *testing.T) {
 			defer mu.Unlock()
 			return most == concurrency
 		})
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -323,7 +320,7 @@ func TestPartitionsAreConsumedOnce(t *testing.T) {
 	q := mq.Partitioned("jobs", 3)
 	var r record
 	c := consumePartitions(t, q, r.done)
-	sendTo(t, q, "x")
+	send(t, q, "x")
 	r.wait(t, 1)
 	if err := mq.Partitioned("jobs", 3).Consume(t.Context(), r.done); !errors.Is(err, leanmq.ErrConsuming) {
 		t.Errorf("a second Consume: %v", err)
@@ -332,7 +329,7 @@ func TestPartitionsAreConsumedOnce(t *testing.T) {
 	if err := q.Partitions()[1].Consume(t.Context(), r.done); !errors.Is(err, leanmq.ErrConsuming) {
 		t.Errorf("of a partition: %v", err)
 	}
-	if err := c.stop(); err != nil {
+	if err := c.Stop(); err != nil {
 		t.Error(err)
 	}
 	consume(t, q.Partitions()[1], r.done)
@@ -352,9 +349,9 @@ func TestDrainTimeoutOfPartitions(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}, leanmq.DrainTimeout(10*time.Millisecond))
-	sendTo(t, q, "x")
+	send(t, q, "x")
 	receive(t, "the handler begins", begun)
-	if err := c.stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+	if err := c.Stop(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 		t.Errorf("got %v", err)
 	}
 	if i := partitions(t, q); i.Ready != 1 || len(i.Members) != 0 {

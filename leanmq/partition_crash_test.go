@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -28,7 +29,7 @@ func TestPartitionsOfAKilledMember(t *testing.T) {
 	t.Parallel()
 	const n = 4
 	server := redistest.Server(t)
-	ledger := t.TempDir()
+	ledger := testkit.Ledger(t.TempDir())
 	q := open(t, server.URL()).Partitioned("jobs", n)
 	w := startOrderWorker(t, server.URL(), "jobs", n, ledger)
 	eventually(t, "it has all partitions", func() bool { return partitions(t, q).Consumers == 1 })
@@ -37,7 +38,7 @@ func TestPartitionsOfAKilledMember(t *testing.T) {
 	var r record
 	consumePartitions(t, open(t, server.URL(), s.member(1)).Partitioned("jobs", n), r.done, leanmq.Lease(orderLease))
 	eventually(t, "it has half of them", func() bool { return len(s.of(1)) == n/2 })
-	w.kill()
+	w.Kill()
 	if _, err := q.SendMany(t.Context(), numbers(10*n)); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -76,8 +77,8 @@ func TestPartitionsSpreadTheLoad(t *testing.T) {
 			}
 		}
 		within(t, time.Minute, "all are handled", func() bool { return r.count() == n+messages })
-		for _, c := range []*consumer{a, b} {
-			if err := c.stop(); err != nil {
+		for _, c := range []*testkit.Running{a, b} {
+			if err := c.Stop(); err != nil {
 				t.Error(err)
 			}
 		}

@@ -30,15 +30,6 @@ func readies(t testing.TB, q *leanmq.PartitionedQueue) (n []int64) {
 	return n
 }
 
-func sendTo(t testing.TB, q *leanmq.PartitionedQueue, text string, opts ...leanmq.SendOption) string {
-	t.Helper()
-	id, err := q.Send(t.Context(), []byte(text), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
 func numbers(n int) (payloads [][]byte) {
 	for i := range n {
 		payloads = append(payloads, fmt.Append(nil, i))
@@ -54,9 +45,9 @@ func TestPartitionsAreFilledInTurns(t *testing.T) {
 			t.Errorf("name %q", q.Name())
 		}
 		for range 8 {
-			sendTo(t, q, "x")
+			send(t, q, "x")
 		}
-		sendTo(t, mq.Partitioned("svc:jobs", 4), "x", leanmq.WithHeader("a-header", "y")) // another handle
+		send(t, mq.Partitioned("svc:jobs", 4), "x", leanmq.WithHeader("a-header", "y")) // another handle
 		ids, err := q.SendMany(t.Context(), numbers(11))
 		if err != nil || len(ids) != 11 || slices.Contains(ids, "") {
 			t.Fatalf("%q, %v", ids, err)
@@ -129,7 +120,7 @@ func TestKeysDecideOnThePartition(t *testing.T) {
 		"differing, with a third": {leanmq.PartitionBy("k"), leanmq.Unique("u5"), leanmq.UniqueFor("u6", 1e9)},
 	} {
 		before := info(t, q.Partition("k"))
-		sendTo(t, q, "x", opts...)
+		send(t, q, "x", opts...)
 		if after := info(t, q.Partition("k")); after.Ready+after.Blocked != before.Ready+before.Blocked+1 {
 			t.Errorf("%s does not decide", what)
 		}
@@ -173,7 +164,7 @@ func TestOnceInTheWholePartitionedQueue(t *testing.T) {
 				"unique": {leanmq.Unique("b")},
 				"for":    {leanmq.UniqueFor("c", 60e9)},
 			} {
-				first := sendTo(t, q, "x", opts...)
+				first := send(t, q, "x", opts...)
 				if id, err := q.Send(t.Context(), []byte("y"), opts...); !errors.Is(err, leanmq.ErrDuplicate) || id != first {
 					t.Errorf("%s: the second with the same %s: %s, %v", name, key, id, err)
 				}
@@ -197,7 +188,7 @@ func TestTheNumberOfPartitionsStays(t *testing.T) {
 		if info := partitions(t, q); info.Ready != 0 || len(info.Partitions) != 4 {
 			t.Errorf("before it exists: %+v", info)
 		}
-		sendTo(t, q, "x")
+		send(t, q, "x")
 		mq := open(t, url)
 		other := mq.Partitioned("jobs", 3)
 		ctx := t.Context()
@@ -221,7 +212,7 @@ func TestTheNumberOfPartitionsStays(t *testing.T) {
 		if err := q.Delete(ctx); !errors.Is(err, leanmq.ErrConsuming) {
 			t.Errorf("deleting it while it is consumed: %v", err)
 		}
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if err := q.Delete(ctx); err != nil {
@@ -269,7 +260,7 @@ func TestDeadLettersOfPartitions(t *testing.T) {
 		}
 		c := consumePartitions(t, q, func(context.Context, *leanmq.Message) error { return leanmq.Reject(errors.New("no")) })
 		eventually(t, "all are dead", func() bool { return partitions(t, q).Dead == 6 })
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		var queues []string
@@ -313,7 +304,7 @@ func TestPartitionedSendsCostNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		sendTo(t, q, "x")
+		send(t, q, "x")
 	}
 	if _, err := q.SendMany(t.Context(), numbers(100)); err != nil {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ func TestGroupsShareThePartitionsOfATopic(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wait(t, n)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if r.count() != n {

@@ -18,13 +18,9 @@ func TestMaxPayloadBytesBoundsEverySend(t *testing.T) {
 		} {
 			mq := open(t, url, opts...)
 			q := mq.Queue(name, leanmq.MaxPayloadBytes(100))
-			in, err := mq.OpenInbox(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer in.Close()
+			in := openInbox(t, mq)
 			large := bytes.Repeat([]byte("x"), 101)
-			_, err = q.Send(t.Context(), large)
+			_, err := q.Send(t.Context(), large)
 			isInvalid(t, err, "payload")
 			if err == nil || !strings.Contains(err.Error(), "has 101 bytes: at most 100") {
 				t.Errorf("%v does not name the sizes", err)

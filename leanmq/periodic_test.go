@@ -12,6 +12,7 @@ import (
 
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/store"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -36,7 +37,7 @@ func periodics(t testing.TB, q *leanmq.Queue) []leanmq.PeriodicInfo {
 func TestEveryTickIsRunOnceByManyProcesses(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		var got record
-		var consumers []*consumer
+		var consumers []*testkit.Running
 		for range 3 {
 			q := open(t, url).Queue("jobs")
 			setPeriodic(t, q, leanmq.Periodic{
@@ -47,7 +48,7 @@ func TestEveryTickIsRunOnceByManyProcesses(t *testing.T) {
 		}
 		stop := dieAtTicks(t, open(t, url), "jobs")
 		got.wait(t, 2)
-		if err := consumers[0].stop(); err != nil {
+		if err := consumers[0].Stop(); err != nil {
 			t.Error(err)
 		}
 		all := got.wait(t, 5)

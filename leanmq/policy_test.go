@@ -1,7 +1,6 @@
 package leanmq_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -158,27 +158,9 @@ func TestBackoffFunctionSeesAttemptAndError(t *testing.T) {
 	})
 }
 
-// logs is a logger's output.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func TestBackoffThatPanicsIsReplacedAndLogged(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var l logs
+		var l testkit.Log
 		q := open(t, url, leanmq.Logger(zerolog.New(&l))).Queue("jobs")
 		var got record
 		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
@@ -258,7 +240,7 @@ func TestTooOldIsNotPulled(t *testing.T) {
 
 func TestMalformedPolicyOfAMessageIsIgnoredWithAWarning(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var l logs
+		var l testkit.Log
 		q := open(t, url, leanmq.Logger(zerolog.New(&l))).Queue("jobs")
 		if err := rawClient(t, url).Do(t.Context(), "XADD", "leanmq:{jobs}:jobs", "*", "p", "x", "m", "n=1,min=soon").Err(); err != nil {
 			t.Fatal(err)

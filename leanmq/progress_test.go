@@ -45,9 +45,9 @@ func TestProgressIsSeenByOthersAndByTheNextAttempt(t *testing.T) {
 		if ttl < 23*time.Hour || ttl > 24*time.Hour {
 			t.Errorf("the note is kept for %v", ttl)
 		}
-		first.cancel()
+		first.Cancel()
 		close(goOn)
-		if err := first.wait(); err != nil {
+		if err := first.Wait(); err != nil {
 			t.Error(err)
 		}
 		last := make(chan string, 1)
@@ -157,11 +157,7 @@ func TestInFlightSaysWhoHasWhatAndForHowLong(t *testing.T) {
 			t.Errorf("of no queue: %+v", list)
 		}
 		send(t, q, "ready", leanmq.Delay(time.Hour))
-		p, err := open(t, url).Queue("q").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = p.Close() }()
+		p := newPuller(t, open(t, url).Queue("q"))
 		g := newGate()
 		send(t, q, "pulled")
 		ms, err := p.Receive(t.Context(), 1)
@@ -224,11 +220,7 @@ func TestInFlightFindsWhatIsBehindHandedBackMessages(t *testing.T) {
 			}
 			n += len(ms)
 		}
-		alive, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = alive.Close() }()
+		alive := newPuller(t, q)
 		send(t, q, "running")
 		if ms, err := alive.Receive(t.Context(), 1); err != nil || len(ms) != 1 {
 			t.Fatal(ms, err)

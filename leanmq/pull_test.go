@@ -10,21 +10,14 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-func newPuller(t *testing.T, q *leanmq.Queue, opts ...leanmq.ConsumeOption) *leanmq.Puller {
+func newPuller(t testing.TB, q *leanmq.Queue, opts ...leanmq.ConsumeOption) *leanmq.Puller {
 	t.Helper()
 	p, err := q.Puller(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return testkit.Opened(t, p, err)
 }
 
 // pull receives exactly n messages.
@@ -346,7 +339,7 @@ func TestClosedPullerHandsBack(t *testing.T) {
 			}
 		}
 		becomesEmpty(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i.Consumers != 0 {
@@ -412,7 +405,7 @@ func TestPullerAndConsumersShareAQueue(t *testing.T) {
 		becomesEmpty(t, q)
 		cancel()
 		wg.Wait()
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if got.count()+pulled != n {

@@ -61,7 +61,7 @@ func TestReplayTakesLittleMemory(t *testing.T) {
 			seek(t, group, leanmq.FromBeginning())
 		}
 	}
-	if err := c.stop(); err != nil {
+	if err := c.Stop(); err != nil {
 		t.Error(err)
 	}
 	stop()

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -40,11 +41,7 @@ func trim(t testing.TB, topic *leanmq.Topic, want int64) {
 // drainGroup handles up to n messages of a group, without a consumer that goes on.
 func drainGroup(t testing.TB, g *leanmq.Group, n int) {
 	t.Helper()
-	p, err := g.Queue().Puller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := newPuller(t, g.Queue())
 	for n > 0 {
 		ms, err := p.Receive(t.Context(), n)
 		if err != nil {
@@ -120,7 +117,7 @@ func TestRetentionKeepsWhatIsInFlight(t *testing.T) {
 
 func TestRetentionThatDropsCountsAndLogs(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var l logs
+		var l testkit.Log
 		topic := open(t, url, leanmq.Logger(zerolog.New(&l))).Topic("events")
 		fast, slow := topic.Group("fast"), topic.Group("slow")
 		subscribe(t, fast, leanmq.FromBeginning())

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -145,7 +146,7 @@ func TestRulesAboutPanics(t *testing.T) {
 
 func TestDroppedErrorsAreLoggedQuietly(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		var l logs
+		var l testkit.Log
 		q := open(t, url, leanmq.Logger(zerolog.New(&l))).Queue("jobs")
 		consume(t, q, func(context.Context, *leanmq.Message) error { return errGone }, leanmq.DropOn(errGone))
 		id := send(t, q, "x")
@@ -173,11 +174,7 @@ func TestRulesForRequests(t *testing.T) {
 			}
 			return nil
 		}, leanmq.DropOn(errGone), leanmq.RetryAfterOn(time.Millisecond, errBusy))
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = in.Close() }()
+		in := openInbox(t, mq)
 		for payload, want := range map[string]int{"gone": 500, "busy": 200} {
 			r, err := in.Request(t.Context(), q, []byte(payload))
 			if err != nil || r.Status != want {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -131,7 +130,7 @@ func TestMixedFleetsReadEachOther(t *testing.T) {
 							t.Errorf("the handler sees %v", m.Header)
 						}
 					}
-					c.stop()
+					c.Stop()
 					becomesEmpty(t, q)
 				}
 			})
@@ -145,11 +144,7 @@ func TestPullerOpens(t *testing.T) {
 		mq := open(t, url, leanmq.Encrypt(keys), leanmq.Compress(1))
 		q := mq.Queue("jobs")
 		send(t, q, secret)
-		p, err := open(t, url, leanmq.Decrypt(keys)).Queue("jobs").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := newPuller(t, open(t, url, leanmq.Decrypt(keys)).Queue("jobs"))
 		ms, err := p.Receive(t.Context(), 10)
 		if err != nil || len(ms) != 1 || string(ms[0].Payload) != secret {
 			t.Fatal(ms, err)
@@ -159,11 +154,7 @@ func TestPullerOpens(t *testing.T) {
 		}
 
 		send(t, q, secret)
-		other, err := open(t, url).Queue("jobs").Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer other.Close()
+		other := newPuller(t, open(t, url).Queue("jobs"))
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		if ms, err := other.Receive(ctx, 10); !errors.Is(err, context.DeadlineExceeded) {
@@ -216,7 +207,7 @@ func TestRotation(t *testing.T) {
 		if got := seen.payloads(); !slices.Equal(got, []string{"one", "two"}) {
 			t.Errorf("%q", got)
 		}
-		c.stop()
+		c.Stop()
 	})
 }
 
@@ -233,7 +224,7 @@ func TestMessageWithoutItsKeyIsDeadUntilSomeoneHasIt(t *testing.T) {
 			return nil
 		}, quick)
 		d := oneDead(t, without)
-		c.stop()
+		c.Stop()
 		if d.Reason != leanmq.ReasonUndecodable || d.Message.Attempt != 0 || d.Message.ID != id {
 			t.Errorf("%+v", d)
 		}
@@ -403,7 +394,7 @@ func TestCompressOnlyWhereItHelps(t *testing.T) {
 			if got := seen.wait(t, 1)[0].Payload; got != payload {
 				t.Errorf("%d bytes arrived as %d", len(payload), len(got))
 			}
-			c.stop()
+			c.Stop()
 		}
 	})
 }
@@ -424,7 +415,7 @@ func TestTheLargestPayloadCanBeSealed(t *testing.T) {
 			if !bytes.Equal(receive(t, "the payload", got), payload) {
 				t.Error("another one arrives")
 			}
-			c.stop()
+			c.Stop()
 			_, err := q.Send(t.Context(), make([]byte, leanmq.MaxPayload+1))
 			isInvalid(t, err, "payload")
 		}
@@ -481,179 +472,6 @@ func TestBombIsDeadLettered(t *testing.T) {
 	if _, err := (*leanmq.Keyring)(nil).Unseal(bomb(t, leanmq.MaxPayload), "gzip"); err != nil {
 		t.Errorf("the largest payload is no bomb: %v", err)
 	}
-}
-
-func TestRequestsAndRepliesAreSealed(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		keys := keyring(t, "a")
-		all := []leanmq.Option{leanmq.Encrypt(keys), leanmq.Compress(1)}
-		for name, c := range map[string]struct{ caller, worker []leanmq.Option }{
-			"both":            {all, all},
-			"caller only":     {all, []leanmq.Option{leanmq.Decrypt(keys)}},
-			"worker only":     {[]leanmq.Option{leanmq.Decrypt(keys)}, all},
-			"only compressed": {nil, []leanmq.Option{leanmq.Compress(1)}},
-		} {
-			t.Run(name, func(t *testing.T) {
-				caller := open(t, url, c.caller...)
-				q := open(t, url, c.worker...).Queue("jobs")
-				header := leanmq.Header{"shared": "by all replies", ":encoding": "forged"}
-				consume(t, q, func(_ context.Context, m *leanmq.Message) error {
-					m.Reply(leanmq.Reply{Status: http.StatusAccepted, Payload: []byte("dropped")})
-					m.Reply(leanmq.Reply{Status: http.StatusCreated, Header: header, Payload: append([]byte("re: "), m.Payload...)})
-					return nil
-				})
-				in, err := caller.OpenInbox(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer in.Close()
-				var wg sync.WaitGroup
-				for i := range 20 {
-					wg.Go(func() {
-						text := fmt.Sprint(secret, i)
-						r, err := in.Request(t.Context(), caller.Queue("jobs"), []byte(text))
-						if err != nil || r.Status != http.StatusCreated || string(r.Payload) != "re: "+text ||
-							!maps.Equal(r.Header, leanmq.Header{"shared": "by all replies"}) {
-							t.Errorf("%+v, %v", r, err)
-						}
-					})
-				}
-				wg.Wait()
-				becomesEmpty(t, q)
-				if header[":encoding"] != "forged" {
-					t.Error("the handler's own header was changed")
-				}
-			})
-		}
-	})
-}
-
-func TestStoredReplyIsSealed(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		keys := keyring(t, "a")
-		q := open(t, url, leanmq.Encrypt(keys), leanmq.Compress(1)).Queue("jobs")
-		reply := func(m *leanmq.Message) {
-			m.Reply(leanmq.Reply{Status: 200, Header: leanmq.Header{"kind": "text"}, Payload: []byte(secret)})
-		}
-		// Requests of a caller whose inbox is ours to look into.
-		c := rawClient(t, url)
-		inbox := "leanmq:inbox:{x}"
-		request := func() {
-			if err := c.XAdd(t.Context(), &redis.XAddArgs{Stream: streamOf("jobs"), Values: []any{"p", "x", "r", "1@" + inbox}}).Err(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := c.XGroupCreateMkStream(t.Context(), inbox, "g", "0").Err(); err != nil {
-			t.Fatal(err)
-		}
-		if err := q.Create(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		request()
-		consumer := consume(t, q, func(_ context.Context, m *leanmq.Message) error {
-			reply(m)
-			return nil
-		})
-		eventually(t, "a reply", func() bool { return len(stored(t, url, inbox)) == 1 })
-		consumer.stop()
-		request()
-		p, err := q.Puller()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		ms, err := p.Receive(t.Context(), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply(ms[0].Message)
-		if err := ms[0].Done(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		_ = ms[0].Done(t.Context()) // repeated, as after an unknown outcome
-		reply(ms[0].Message)
-		_ = ms[0].Done(t.Context())
-		replies := stored(t, url, inbox)
-		if len(replies) != 4 {
-			t.Fatalf("%d replies", len(replies))
-		}
-		for _, r := range replies {
-			if field(r, ":encoding") != "gzip,aes-gcm;key=a" || field(r, "kind") != "text" || strings.Contains(field(r, "p"), "attack") {
-				t.Errorf("%.80q", r.Values)
-			}
-			if got, err := keys.Unseal([]byte(field(r, "p")), field(r, ":encoding")); err != nil || string(got) != secret {
-				t.Errorf("%.40q…, %v", got, err)
-			}
-		}
-	})
-}
-
-func TestReplyThatCannotBeOpenedIsTheCallersError(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		caller := open(t, url)
-		consume(t, open(t, url, leanmq.Encrypt(keyring(t, "a"))).Queue("jobs"), func(_ context.Context, m *leanmq.Message) error {
-			m.Reply(leanmq.Reply{Status: 200, Payload: []byte(secret)})
-			return nil
-		})
-		in, err := caller.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
-		r, err := in.Request(t.Context(), caller.Queue("jobs"), []byte("plain"))
-		var where *leanmq.Error
-		if r != nil || !errors.As(err, &where) || !strings.Contains(err.Error(), `key "a"`) || !strings.Contains(err.Error(), "its keys: none") {
-			t.Errorf("%v, %v", r, err)
-		}
-		// A handler that made this request must not have its own message dead-lettered.
-		if leanmq.HasVerdict(err) || errors.Is(err, leanmq.ErrUndecodable) {
-			t.Errorf("%v is a verdict", err)
-		}
-	})
-}
-
-func TestCallerOfWhatCannotBeOpenedIsTold(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		caller := open(t, url, leanmq.Encrypt(keyring(t, "a")))
-		q := open(t, url).Queue("jobs")
-		in, err := caller.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
-		told := func(t *testing.T) {
-			t.Helper()
-			r, err := in.Request(t.Context(), caller.Queue("jobs"), []byte(secret))
-			if err != nil || r.Status != http.StatusInternalServerError {
-				t.Errorf("%+v, %v", r, err)
-			}
-			becomesEmpty(t, q)
-		}
-		t.Run("consume", func(t *testing.T) {
-			consume(t, q, func(context.Context, *leanmq.Message) error {
-				t.Error("a handler sees it")
-				return nil
-			})
-			told(t)
-		})
-		t.Run("pull", func(t *testing.T) {
-			p, err := q.Puller()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			ctx, cancel := context.WithCancel(t.Context())
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				if ms, err := p.Receive(ctx, 1); !errors.Is(err, context.Canceled) {
-					t.Errorf("%v, %v", ms, err)
-				}
-			})
-			told(t)
-			cancel()
-			wg.Wait()
-		})
-	})
 }
 
 func TestSealedSendIsDeduplicated(t *testing.T) {

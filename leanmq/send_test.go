@@ -268,11 +268,7 @@ func TestSendsThatAreRefusedNameTheField(t *testing.T) {
 func TestBadQueueNameFailsEveryUse(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
-		in, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
+		in := openInbox(t, mq)
 		ctx := t.Context()
 		for name, field := range map[string]string{
 			"": "queue name", "a:b:c:d": "queue name", "{}": "queue name", "s:\n": "queue name", ":x": "queue tag",
@@ -348,7 +344,7 @@ func TestFullQueueRefuses(t *testing.T) {
 		var got record
 		c := consume(t, q, got.done)
 		got.wait(t, 3)
-		_ = c.stop()
+		_ = c.Stop()
 		send(t, q, "there is room again", leanmq.ID("x"))
 	})
 }
@@ -424,7 +420,7 @@ func TestQueuesAreListedUntilTheyAreDeleted(t *testing.T) {
 		}
 		want := []string{"created", "delayed", "sent", "svc:consumed"}
 		eventually(t, "all are listed, sorted", func() bool { return slices.Equal(names(), want) })
-		_ = c.stop()
+		_ = c.Stop()
 		for _, name := range want {
 			err := mq.Queue(name).Delete(t.Context())
 			if full := name == "sent" || name == "delayed"; full != errors.Is(err, leanmq.ErrNotEmpty) || !full && err != nil {

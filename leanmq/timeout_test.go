@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -142,7 +143,7 @@ func TestHandlerThatSucceedsAfterItsMaxRunTimeIsDone(t *testing.T) {
 // A handler cannot be stopped from outside: it is reported once, and keeps its
 // message to itself.
 func TestHandlerThatIgnoresItsMaxRunTimeIsLoggedOnceAndKeepsItsLease(t *testing.T) {
-	var log lockedBuffer
+	var log testkit.Log
 	const overrun = "ignores that its time is up"
 	inBubbleWith(t, []leanmq.Option{leanmq.Logger(zerolog.New(&log))}, func(t *testing.T, open func() *leanmq.Client) {
 		mq, other := open(), open()

@@ -3,17 +3,16 @@ package leanmq_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -23,58 +22,30 @@ const txWorkerEnv = "LEANMQ_TX_WORKER"
 
 // txWorker applies transfers, "from to amount", each in one transaction with its
 // receipt.
-func txWorker() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	go func() { // it shall not outlive the test
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3)
-	}()
-	mq, err := leanmq.Open(ctx, os.Getenv(txWorkerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return 0
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	receipts := mq.Queue("receipts")
-	err = mq.Queue("transfers").Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
-		var from, to string
-		var amount int
-		if _, err := fmt.Sscan(string(m.Payload), &from, &to, &amount); err != nil {
-			return leanmq.Reject(err)
-		}
-		time.Sleep(2 * time.Millisecond) // so that there is always one to be killed in
-		return mq.Tx(ctx, func(tx *leanmq.Tx) error {
-			tx.Do("HINCRBY", "balances", from, -amount)
-			tx.Do("HINCRBY", "balances", to, amount)
-			tx.Do("HINCRBY", "applied", m.ID, 1)
-			tx.Send(receipts, []byte(m.ID))
-			return tx.Done(m)
-		})
-	}, leanmq.Concurrency(8), leanmq.Lease(300*time.Millisecond), leanmq.MaxDeliveries(1000), patient)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	_ = mq.Close()
-	return 0
+func txWorker(ctx context.Context) error {
+	return mqtest.Work(ctx, os.Getenv(txWorkerEnv), func(mq *leanmq.Client) error {
+		receipts := mq.Queue("receipts")
+		return mq.Queue("transfers").Consume(ctx, func(ctx context.Context, m *leanmq.Message) error {
+			var from, to string
+			var amount int
+			if _, err := fmt.Sscan(string(m.Payload), &from, &to, &amount); err != nil {
+				return leanmq.Reject(err)
+			}
+			time.Sleep(2 * time.Millisecond) // so that there is always one to be killed in
+			return mq.Tx(ctx, func(tx *leanmq.Tx) error {
+				tx.Do("HINCRBY", "balances", from, -amount)
+				tx.Do("HINCRBY", "balances", to, amount)
+				tx.Do("HINCRBY", "applied", m.ID, 1)
+				tx.Send(receipts, []byte(m.ID))
+				return tx.Done(m)
+			})
+		}, leanmq.Concurrency(8), leanmq.Lease(300*time.Millisecond), leanmq.MaxDeliveries(1000), patient)
+	})
 }
 
-func startTxWorker(t *testing.T, url string) *crashProcess {
+func startTxWorker(t *testing.T, url string) *testkit.Child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), txWorkerEnv+"="+url)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return &crashProcess{cmd: cmd, stdin: stdin}
+	return testkit.Spawn(t, txWorkerEnv+"="+url)
 }
 
 // Workers that are killed in the middle of their work apply each message exactly once.
@@ -87,12 +58,7 @@ func TestKilledWorkersApplyEachTxOnce(t *testing.T) {
 	for i := range accounts {
 		raw.HSet(t.Context(), "balances", strconv.Itoa(i), 1000)
 	}
-	var workers []*crashProcess
-	t.Cleanup(func() {
-		for _, w := range workers {
-			w.kill()
-		}
-	})
+	var workers []*testkit.Child
 	for range processes {
 		workers = append(workers, startTxWorker(t, server.URL()))
 	}
@@ -121,7 +87,7 @@ func TestKilledWorkersApplyEachTxOnce(t *testing.T) {
 		transfer()
 		eventually(t, "the workers work", func() bool { return applied() > before })
 		w := i % processes
-		workers[w].kill()
+		workers[w].Kill()
 		orphans += int(info(t, transfers).InFlight)
 		workers[w] = startTxWorker(t, server.URL())
 	}

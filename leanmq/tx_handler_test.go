@@ -164,7 +164,7 @@ func TestTxOfAStaleWorkerCommitsNothing(t *testing.T) {
 		if err := receive(t, "the first result", results); !errors.Is(err, leanmq.ErrLeaseLost) || !errors.As(err, &where) || where.Queue != "q" || where.ID == "" {
 			t.Errorf("the stale worker: %v", err)
 		}
-		if err := stale.stop(); err != nil {
+		if err := stale.Stop(); err != nil {
 			t.Error(err)
 		}
 		if _, err := sq.Release(t.Context(), "thief"); err != nil {
@@ -189,11 +189,7 @@ func TestTxAnswersRequests(t *testing.T) {
 	forEachUndivided(t, func(t *testing.T, url string) {
 		mq, raw := open(t, url), rawClient(t, url)
 		q := mq.Queue("q")
-		inbox, err := mq.OpenInbox(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer inbox.Close()
+		inbox := openInbox(t, mq)
 		consume(t, q, func(ctx context.Context, m *leanmq.Message) error {
 			err := mq.Tx(ctx, func(tx *leanmq.Tx) error {
 				tx.Do("SET", "settled "+string(m.Payload), 1)

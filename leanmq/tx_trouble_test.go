@@ -12,7 +12,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -73,10 +75,10 @@ func TestNobodySeesHalfATx(t *testing.T) {
 func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	p := newProxy(t)
+	p := testkit.NewProxy(t)
 	direct := open(t, server.URL())
 	raw := rawClient(t, server.URL())
-	mq := p.open(t, server.URL())
+	mq := mqtest.OpenBy(t, server.URL(), p.Dial)
 	q, out := mq.Queue("q"), mq.Queue("out")
 	send(t, q, "m")
 	_, ms := received(t, q, 1)
@@ -93,7 +95,7 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 				return nil
 			})
 		}
-		p.mute(true)
+		p.Mute(true)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
 		go func() { result <- commit(ctx) }()
@@ -103,7 +105,7 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 		if !errors.Is(err, leanmq.ErrUnknown) {
 			t.Fatalf("%s: %v, want unknown", name, err)
 		}
-		p.mute(false)
+		p.Mute(false)
 		err = commit(t.Context())
 		if !errors.Is(err, leanmq.ErrLeaseLost) && !errors.Is(err, leanmq.ErrDuplicate) {
 			t.Errorf("%s, repeated: %v", name, err)
@@ -123,7 +125,7 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 	const n = 20
 	consume(t, mq.Queue("jobs"), func(ctx context.Context, m *leanmq.Message) error {
 		if m.Attempt == 1 && m.Deliveries == 1 {
-			go p.cut()
+			go p.Cut()
 		}
 		return mq.Tx(ctx, func(tx *leanmq.Tx) error {
 			tx.Do("INCR", "job "+string(m.Payload))

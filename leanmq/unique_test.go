@@ -139,7 +139,7 @@ func TestRequeuedMessageAndItsUniqueKey(t *testing.T) {
 		die := func() *leanmq.DeadLetter {
 			c := consume(t, q, reject)
 			d := oneDead(t, q)
-			if err := c.stop(); err != nil {
+			if err := c.Stop(); err != nil {
 				t.Fatal(err)
 			}
 			return d

@@ -25,7 +25,7 @@ func TestDoneLeavesNothingBehind(t *testing.T) {
 		}
 		got.wait(t, 300)
 		becomesEmpty(t, q)
-		if err := c.stop(); err != nil {
+		if err := c.Stop(); err != nil {
 			t.Error(err)
 		}
 		if i := info(t, q); i != (leanmq.QueueInfo{Name: "jobs"}) {

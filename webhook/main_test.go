@@ -4,85 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/webhook"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
-// patience is how long a test waits for what has to happen: long enough for a
-// loaded machine, because only a failing test waits for all of it.
-const patience = 30 * time.Second
-
-// open connects a process of its own.
-func open(t *testing.T, url string) *leanmq.Client {
-	t.Helper()
-	mq, err := leanmq.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := mq.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return mq
-}
-
-// run starts a service and returns when it is ready. Stop ends it, at the latest
-// with the test, and checks that it drained.
-func run(t *testing.T, s *webhook.Service) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	stopped := false
-	stop = func() {
-		t.Helper()
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := receive(t, ended); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}
-	t.Cleanup(stop)
-	select {
-	case <-s.Ready():
-	case err := <-ended:
-		ended <- err
-		t.Fatalf("Run: %v", err)
-	case <-time.After(patience):
-		t.Fatal("the service does not get ready")
-	}
-	return stop
-}
+var (
+	open   = mqtest.Open
+	run    = testkit.Serve
+	until  = testkit.Eventually
+	within = testkit.Within
+	info   = mqtest.Info
+)
 
 func receive[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(patience):
-		t.Fatalf("no %T arrived", v)
-	}
-	return v
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begin) > patience {
-			t.Fatalf("never: %s", what)
-		}
-	}
+	return testkit.Receive(t, fmt.Sprintf("a %T", v), c)
 }
 
 // send sends from a process that may not know the routes yet.
@@ -109,7 +54,7 @@ func inbox(t *testing.T, mq *leanmq.Client) *leanmq.Inbox {
 // request sends to "METHOD /path?query" and waits for the answer.
 func request(t *testing.T, mq *leanmq.Client, in *leanmq.Inbox, target string, body []byte, opts ...leanmq.SendOption) *leanmq.Reply {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	path, _, _ := strings.Cut(target, "?")
 	method, path, _ := strings.Cut(path, " ")
@@ -153,15 +98,6 @@ func queue(t *testing.T, mq *leanmq.Client, method, path string) *leanmq.Queue {
 	return route.Queue
 }
 
-func info(t *testing.T, q *leanmq.Queue) leanmq.QueueInfo {
-	t.Helper()
-	i, err := q.Info(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i
-}
-
 // settled waits until a queue holds nothing but dead letters, which it returns.
 func settled(t *testing.T, q *leanmq.Queue) []*leanmq.DeadLetter {
 	t.Helper()
@@ -169,14 +105,7 @@ func settled(t *testing.T, q *leanmq.Queue) []*leanmq.DeadLetter {
 		i := info(t, q)
 		return i.Ready+i.InFlight+i.Scheduled == 0
 	})
-	var dead []*leanmq.DeadLetter
-	for d, err := range q.DeadLetters(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		dead = append(dead, d)
-	}
-	return dead
+	return mqtest.DeadLetters(t, q)
 }
 
 // parked is the number of messages whose path nobody has registered.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/webhook"
 )
@@ -28,7 +29,7 @@ func TestResponseIsTheResultOfAMessage(t *testing.T) {
 		result := func(path string) *leanmq.Result {
 			t.Helper()
 			id := send(t, mq, path, order{21}, leanmq.KeepResult(time.Minute))
-			ctx, stop := context.WithTimeout(t.Context(), patience)
+			ctx, stop := context.WithTimeout(t.Context(), testkit.Patience)
 			defer stop()
 			r, err := queue(t, mq, "POST", path).Result(ctx, id)
 			if err != nil {
@@ -49,7 +50,7 @@ func TestResponseIsTheResultOfAMessage(t *testing.T) {
 		}
 		// Of a request as well, beside the reply.
 		reply := request(t, mq, inbox(t, mq), "POST /double", []byte(`{"n":4}`), leanmq.ID("r"), leanmq.KeepResult(time.Minute))
-		ctx, stop := context.WithTimeout(t.Context(), patience)
+		ctx, stop := context.WithTimeout(t.Context(), testkit.Patience)
 		defer stop()
 		r, err := queue(t, mq, "POST", "/double").Result(ctx, "r")
 		if err != nil || string(r.Payload) != string(reply.Payload) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 	"github.com/leanmq/leanmq/webhook"
@@ -323,7 +324,7 @@ func TestSubscribingAloneIsEnoughToRun(t *testing.T) {
 	for _, group := range []string{"a:b", "leanmq"} {
 		s := newService(t)
 		webhook.Subscribe(s, "/events/x", func(context.Context, purchase) error { return nil }, webhook.InGroup(group))
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 		if err := s.Run(ctx); !errors.Is(err, leanmq.ErrInvalid) {
 			t.Errorf("group %q: %v", group, err)
 		}

@@ -14,16 +14,6 @@ import (
 	"github.com/leanmq/leanmq/webhook"
 )
 
-// within waits for no longer than is promised.
-func within(t *testing.T, d time.Duration, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begin) > d {
-			t.Fatalf("not within %v: %s", d, what)
-		}
-	}
-}
-
 func TestRoutesListsEveryRouteWithItsServiceAndQueue(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)

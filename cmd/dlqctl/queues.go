@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"slices"
-	"strconv"
 
 	"github.com/leanmq/leanmq/leanmq"
 )
@@ -17,31 +15,11 @@ numbers of consumers and of messages that expired so far. Where there are any, i
 also shows how many messages are blocked (behind others with their ordering key),
 and which queues are paused.
 `,
-	run: queues,
+	run: listing[leanmq.QueueInfo]{"queues", (*leanmq.Client).Queues, queueTable}.list,
 }
 
-func queues(ctx context.Context, c *call) error {
-	var infos []leanmq.QueueInfo
-	err := c.withClient(ctx, func(ctx context.Context, client *leanmq.Client) (err error) {
-		infos, err = client.Queues(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if len(infos) == 0 {
-		c.note("no queues with the prefix %q", c.prefix)
-		return nil
-	}
-	if c.json {
-		for _, i := range infos {
-			if err := c.printJSON(i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	t := table{
+func queueTable(infos []leanmq.QueueInfo) *table {
+	t := &table{
 		head:  []string{"NAME", "READY", "IN FLIGHT", "SCHEDULED", "DEAD", "CONSUMERS", "EXPIRED"},
 		right: []int{1, 2, 3, 4, 5, 6},
 	}
@@ -55,13 +33,9 @@ func queues(ctx context.Context, c *call) error {
 		t.head = append(t.head, "STATE")
 	}
 	for _, i := range infos {
-		row := []string{i.Name}
-		numbers := []int64{i.Ready, i.InFlight, i.Scheduled, i.Dead, i.Consumers, i.Expired}
+		row := counts([]string{i.Name}, i.Ready, i.InFlight, i.Scheduled, i.Dead, i.Consumers, i.Expired)
 		if blocked {
-			numbers = append(numbers, i.Blocked)
-		}
-		for _, n := range numbers {
-			row = append(row, strconv.FormatInt(n, 10))
+			row = counts(row, i.Blocked)
 		}
 		switch {
 		case i.Paused:
@@ -71,6 +45,5 @@ func queues(ctx context.Context, c *call) error {
 		}
 		t.add(row...)
 	}
-	t.write(c.out)
-	return nil
+	return t
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,32 +21,7 @@ retention dropped before a group was done with them.
 The queue of what is a group's own is called service:topic:group, for the other
 commands.
 `,
-	run: topics,
-}
-
-func topics(ctx context.Context, c *call) error {
-	var infos []leanmq.TopicInfo
-	err := c.withClient(ctx, func(ctx context.Context, client *leanmq.Client) (err error) {
-		infos, err = client.Topics(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if len(infos) == 0 {
-		c.note("no topics with the prefix %q", c.prefix)
-		return nil
-	}
-	if c.json {
-		for _, i := range infos {
-			if err := c.printJSON(i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	topicTable(infos).write(c.out)
-	return nil
+	run: listing[leanmq.TopicInfo]{"topics", (*leanmq.Client).Topics, topicTable}.list,
 }
 
 func topicTable(infos []leanmq.TopicInfo) *table {
@@ -81,13 +55,9 @@ func topicTable(infos []leanmq.TopicInfo) *table {
 			if g.LagMore {
 				lag = ">" + lag
 			}
-			row := []string{i.Name, length, g.Name, lag}
-			numbers := []int64{g.InFlight, g.Scheduled, g.Dead, g.Consumers}
+			row := counts([]string{i.Name, length, g.Name, lag}, g.InFlight, g.Scheduled, g.Dead, g.Consumers)
 			if dropped {
-				numbers = append(numbers, g.Dropped)
-			}
-			for _, n := range numbers {
-				row = append(row, strconv.FormatInt(n, 10))
+				row = counts(row, g.Dropped)
 			}
 			if stated {
 				row = append(row, groupState(i, g))

@@ -1,19 +1,16 @@
 package pgtest
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 func TestMain(m *testing.M) { os.Exit(With(m).Run()) }
@@ -77,24 +74,6 @@ func TestServerStartsAgainWithWhatWasCommitted(t *testing.T) {
 	}
 }
 
-// fakeTest records how a test ended.
-type fakeTest struct {
-	testing.TB
-	end string
-}
-
-func (f *fakeTest) Helper() {}
-
-func (f *fakeTest) Skipf(format string, args ...any) {
-	f.end = "skipped: " + fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-func (f *fakeTest) Fatalf(format string, args ...any) {
-	f.end = "failed: " + fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
 func TestWithoutPostgres(t *testing.T) {
 	was := debian
 	t.Cleanup(func() { debian = was })
@@ -102,66 +81,18 @@ func TestWithoutPostgres(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for require, want := range map[string]string{"": "skipped: ", "1": "failed: "} {
 		t.Setenv("LEANMQ_REQUIRE_POSTGRES", require)
-		f := &fakeTest{TB: t}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			Server(f)
-		}()
-		<-done
-		if !strings.HasPrefix(f.end, want) {
-			t.Errorf("LEANMQ_REQUIRE_POSTGRES=%s: %s", require, f.end)
+		end := testkit.Ending(t, func(t testing.TB) { Server(t) })
+		if !strings.HasPrefix(end, want) {
+			t.Errorf("LEANMQ_REQUIRE_POSTGRES=%s: %s", require, end)
 		}
 	}
 }
 
-// The test runs itself a second time, kills that, and looks for its server.
 func TestServerDiesWithTheTestBinary(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux can be told to")
 	}
-	const child = "LEANMQ_PGTEST_CHILD"
-	if os.Getenv(child) != "" {
-		fmt.Println("dir", Server(t).s.dir)
-		select {}
-	}
 	find(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), child+"=1")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	dir := ""
-	for lines := bufio.NewScanner(out); dir == "" && lines.Scan(); {
-		if d, ok := strings.CutPrefix(lines.Text(), "dir "); ok {
-			dir = d
-		}
-	}
-	if dir == "" {
-		t.Fatal("the child started no server")
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, ".s.PGSQL.5432")
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		t.Error(err)
-	} else {
-		defer conn.Close()
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	for begin := time.Now(); ; time.Sleep(pollEvery) {
-		conn, err := net.Dial("unix", socket)
-		if err != nil {
-			return
-		}
-		_ = conn.Close()
-		if time.Since(begin) > 30*time.Second {
-			t.Fatal("the server outlives the test binary")
-		}
-	}
+	socket := testkit.DiesWithTheTest(t, "unix", func() string { return filepath.Join(Server(t).s.dir, ".s.PGSQL.5432") })
+	_ = os.RemoveAll(filepath.Dir(socket))
 }

@@ -29,7 +29,7 @@ func findOwner() (*owner, error) {
 }
 
 // prepare has a command run as the owner and end with the thread that starts it
-// (see run): by SIGQUIT, at which the server ends its processes, and what it shares
+// (see testkit.Launch): by SIGQUIT, at which the server ends its processes, and what it shares
 // between them, at once.
 func (o *owner) prepare(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}

@@ -7,21 +7,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 const (
 	startLimit = time.Minute // a loaded CI machine, a crash to recover from
 	stopLimit  = 20 * time.Second
-	pollEvery  = 5 * time.Millisecond
 )
 
 // PostgresServer is a PostgreSQL server that belongs to a test. Its methods end the
@@ -109,7 +108,7 @@ type server struct {
 	owner    *owner
 
 	mu   sync.Mutex
-	proc *process
+	proc *testkit.Process
 }
 
 // launch makes a server's directory and starts it.
@@ -155,12 +154,12 @@ func (s *server) initdb() error {
 	defer os.Remove(out.Name())
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
-	p, err := run(cmd)
+	p, err := testkit.Launch(cmd)
 	if err != nil {
 		return err
 	}
-	if <-p.exited; p.err != nil {
-		return fmt.Errorf("initdb in %s: %w:\n%s", s.dir, p.err, lastLines(out.Name()))
+	if err := p.Wait(); err != nil {
+		return fmt.Errorf("initdb in %s: %w:\n%s", s.dir, err, lastLines(out.Name()))
 	}
 	return nil
 }
@@ -169,7 +168,7 @@ func (s *server) initdb() error {
 func (s *server) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.proc.running() {
+	if s.proc.Running() {
 		return errors.New("postgres is running already")
 	}
 	log, err := os.CreateTemp("", "leanmq-pg-log-")
@@ -190,19 +189,12 @@ func (s *server) start() error {
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	s.owner.prepare(cmd)
-	if s.proc, err = run(cmd); err != nil {
+	if s.proc, err = testkit.Launch(cmd); err != nil {
 		return err
 	}
-	deadline := time.After(startLimit)
-	for !s.answers() {
-		select {
-		case <-s.proc.exited:
-			return fmt.Errorf("postgres ended (%w):\n%s", s.proc.err, lastLines(log.Name()))
-		case <-deadline:
-			_ = s.proc.end(syscall.SIGQUIT)
-			return fmt.Errorf("postgres does not answer after %v:\n%s", startLimit, lastLines(log.Name()))
-		case <-time.After(pollEvery):
-		}
+	if err := s.proc.Await(s.answers, startLimit); err != nil {
+		_ = s.proc.End(syscall.SIGQUIT, stopLimit)
+		return fmt.Errorf("%w:\n%s", err, lastLines(log.Name()))
 	}
 	return nil
 }
@@ -225,10 +217,10 @@ func (s *server) exec(sql string) error {
 func (s *server) end(sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.proc.running() {
+	if !s.proc.Running() {
 		return nil
 	}
-	return s.proc.end(sig)
+	return s.proc.End(sig, stopLimit)
 }
 
 // remove ends the server and deletes what it had.
@@ -237,62 +229,7 @@ func (s *server) remove() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// process is a command that was started, and the goroutine that waits for it.
-type process struct {
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error // of Wait, once exited is closed
-}
-
-// run starts a command. The goroutine that starts it keeps its thread until the
-// command has ended: to the kernel a process's parent is the thread that made it.
-func run(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, exited: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		p.err = cmd.Wait()
-		close(p.exited)
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *process) running() bool {
-	if p == nil {
-		return false
-	}
-	select {
-	case <-p.exited:
-		return false
-	default:
-		return true
-	}
-}
-
-func (p *process) end(sig syscall.Signal) error {
-	_ = p.cmd.Process.Signal(sig) // an error means that it has just ended
-	select {
-	case <-p.exited:
-		return nil
-	case <-time.After(stopLimit):
-		_ = p.cmd.Process.Kill()
-		<-p.exited
-		return fmt.Errorf("postgres was killed: it did not end within %v", stopLimit)
-	}
-}
-
-// lastLines is the part of a log that says why a program ended.
-func lastLines(path string) string {
-	text, _ := os.ReadFile(path)
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+func lastLines(file string) string {
+	text, _ := os.ReadFile(file)
+	return testkit.LastLines(text)
 }

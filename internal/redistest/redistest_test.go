@@ -1,13 +1,9 @@
 package redistest
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 func TestMain(m *testing.M) { Main(m) }
@@ -128,38 +126,13 @@ func TestServerThatCannotStart(t *testing.T) {
 	}
 }
 
-// fakeTest records how a test ended.
-type fakeTest struct {
-	testing.TB
-	end string
-}
-
-func (f *fakeTest) Helper() {}
-
-func (f *fakeTest) Skipf(format string, args ...any) {
-	f.end = "skipped: " + fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-func (f *fakeTest) Fatalf(format string, args ...any) {
-	f.end = "failed: " + fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
 func TestWithoutRedis(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for require, want := range map[string]string{"": "skipped: ", "0": "skipped: ", "1": "failed: "} {
 		t.Setenv("LEANMQ_REQUIRE_REDIS", require)
-		f := &fakeTest{TB: t}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			Server(f)
-			f.end = "started"
-		}()
-		<-done
-		if !strings.HasPrefix(f.end, want) || !strings.Contains(f.end, "redis-server") {
-			t.Errorf("LEANMQ_REQUIRE_REDIS=%s: %s", require, f.end)
+		end := testkit.Ending(t, func(t testing.TB) { Server(t) })
+		if !strings.HasPrefix(end, want) || !strings.Contains(end, "redis-server") {
+			t.Errorf("LEANMQ_REQUIRE_REDIS=%s: %s", require, end)
 		}
 	}
 }
@@ -202,58 +175,16 @@ func TestSharedServerIsReplaced(t *testing.T) {
 			}
 			if strings.HasSuffix(t.Name(), "redis") {
 				c.ShutdownNoSave(t.Context())
-				for shared.stores["redis"].running() {
-					time.Sleep(pollEvery)
-				}
+				testkit.Eventually(t, "it is down", func() bool { return !shared.stores["redis"].running() })
 			}
 		})
 	}
 }
 
-// The test runs itself a second time, kills that, and looks for its server.
 func TestServerDiesWithTheTestBinary(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux can be told to")
 	}
-	const child = "LEANMQ_REDISTEST_CHILD"
-	if os.Getenv(child) != "" {
-		fmt.Println("addr", Server(t).Addr())
-		select {}
-	}
 	findRedis(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), child+"=1", "TMPDIR="+t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	addr := ""
-	for lines := bufio.NewScanner(out); addr == "" && lines.Scan(); {
-		if a, ok := strings.CutPrefix(lines.Text(), "addr "); ok {
-			addr = a
-		}
-	}
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Error(err)
-	} else {
-		defer conn.Close()
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	for begin := time.Now(); ; time.Sleep(pollEvery) {
-		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			return
-		}
-		_ = conn.Close()
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal("the server outlives the test binary")
-		}
-	}
+	testkit.DiesWithTheTest(t, "tcp", func() string { return Server(t).Addr() }, "TMPDIR="+t.TempDir())
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,12 +16,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 const (
 	startLimit = 20 * time.Second // a loaded CI machine, an AOF to read
 	stopLimit  = 10 * time.Second
-	pollEvery  = 2 * time.Millisecond
 )
 
 // RedisServer is a redis-server process that belongs to a test. Its methods end
@@ -136,7 +136,7 @@ type server struct {
 	port        int
 
 	mu   sync.Mutex
-	proc *process // the last one that was started
+	proc *testkit.Process // the last one that was started
 }
 
 var errPortTaken = errors.New("the port is taken")
@@ -181,7 +181,7 @@ func (s *server) url() string { return "redis://" + s.addr() }
 func (s *server) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.proc.running() {
+	if s.proc.Running() {
 		return errors.New("redis-server is running already")
 	}
 	// A file of its own for every start, so that an old failure in it is not
@@ -202,27 +202,16 @@ func (s *server) start() error {
 	cmd := exec.Command(s.binary, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	dieWithParent(cmd)
-	proc, err := run(cmd)
-	if err != nil {
+	if s.proc, err = testkit.Launch(cmd); err != nil {
 		return err
 	}
-	s.proc = proc
-
-	deadline := time.After(startLimit)
-	for !answers(s.addr(), cmd.Process.Pid) {
-		select {
-		case <-proc.exited:
-			text, _ := os.ReadFile(log.Name())
-			if strings.Contains(string(text), "Address already in use") {
-				return fmt.Errorf("redis-server at %s: %w", s.addr(), errPortTaken)
-			}
-			return fmt.Errorf("redis-server ended (%w):\n%s", proc.err, lastLines(text))
-		case <-deadline:
-			proc.kill()
-			text, _ := os.ReadFile(log.Name())
-			return fmt.Errorf("redis-server does not answer after %v:\n%s", startLimit, lastLines(text))
-		case <-time.After(pollEvery):
+	if err := s.proc.Await(func() bool { return answers(s.addr(), s.proc.Pid()) }, startLimit); err != nil {
+		s.proc.Kill()
+		text, _ := os.ReadFile(log.Name())
+		if strings.Contains(string(text), "Address already in use") {
+			return fmt.Errorf("redis-server at %s: %w", s.addr(), errPortTaken)
 		}
+		return fmt.Errorf("%w:\n%s", err, testkit.LastLines(text))
 	}
 	return nil
 }
@@ -230,90 +219,35 @@ func (s *server) start() error {
 func (s *server) running() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.proc.running()
+	return s.proc.Running()
 }
 
 func (s *server) stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.proc.running() {
+	if !s.proc.Running() {
 		return nil
 	}
-	// Errors mean that it has just ended. A paused process gets the signal
-	// when it continues.
-	_ = s.proc.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.proc.cmd.Process.Signal(sigCont)
-	select {
-	case <-s.proc.exited:
-		return nil
-	case <-time.After(stopLimit):
-		s.proc.kill()
-		return fmt.Errorf("redis-server was killed: it did not stop within %v", stopLimit)
-	}
+	// A paused process gets the signal when it continues.
+	_ = s.proc.Signal(syscall.SIGTERM)
+	return s.proc.End(sigCont, stopLimit)
 }
 
 func (s *server) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.proc.running() {
-		s.proc.kill()
+	if s.proc.Running() {
+		s.proc.Kill()
 	}
 }
 
 func (s *server) signal(sig os.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.proc.running() {
+	if !s.proc.Running() {
 		return errors.New("redis-server is not running")
 	}
-	return s.proc.cmd.Process.Signal(sig)
-}
-
-// process is a command that was started, and the goroutine that waits for it.
-type process struct {
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error // of Wait, once exited is closed
-}
-
-// run starts a command. The goroutine that starts it keeps its thread until the
-// command has ended: to the kernel a process's parent is the thread that made
-// it, and the runtime may end any thread that is not locked (dieWithParent).
-func run(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, exited: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		p.err = cmd.Wait()
-		close(p.exited)
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *process) running() bool {
-	if p == nil {
-		return false
-	}
-	select {
-	case <-p.exited:
-		return false
-	default:
-		return true
-	}
-}
-
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // an error means that it has just ended
-	<-p.exited
+	return s.proc.Signal(sig)
 }
 
 // answers reports whether the process with this pid, and not some other Redis,
@@ -344,10 +278,4 @@ func answers(addr string, pid int) bool {
 		}
 	}
 	return false
-}
-
-// lastLines is the part of a log that says why a server ended.
-func lastLines(log []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
-	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }

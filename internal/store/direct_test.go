@@ -7,9 +7,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 // answering is a server that answers each command as answer says; a connection ends
@@ -66,19 +67,16 @@ func lone(t *testing.T, addr string) *pipe {
 
 func (p *pipe) connected(t *testing.T) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+	testkit.Eventually(t, "a direct connection", func() bool {
 		d, _, dead := p.directs.take()
 		switch {
 		case d != nil:
 			d.give()
-			return
 		case dead != nil:
 			go dead.connect()
 		}
-		if time.Since(begin) > 30*time.Second {
-			t.Fatal("no direct connection after 30 s")
-		}
-	}
+		return d != nil
+	})
 }
 
 func answerBasics(command string) string {

@@ -4,27 +4,35 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/store"
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
 
+var (
+	eventually = testkit.Eventually
+	rawClient  = redistest.Client // a second pair of eyes that knows nothing of LeanMQ
+)
+
 func open(t *testing.T, url string) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), url, "leanmq")
-	if err != nil {
+	return testkit.Opened(t, s, err)
+}
+
+// openBy opens a store with connections of another maker, such as a proxy's.
+func openBy(t *testing.T, url string, dial redistest.Dialer) *store.Store {
+	t.Helper()
+	s, err := store.New(redistest.ClientBy(t, url, dial), "leanmq")
+	testkit.Opened(t, s, err)
+	if err := s.Ping(t.Context()); err != nil { // or the first command would only shake hands
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return s
 }
 
@@ -43,12 +51,6 @@ func queue(t *testing.T, s *store.Store, name string) *store.Queue {
 	return q
 }
 
-// rawClient is a second pair of eyes that knows nothing of LeanMQ.
-func rawClient(t *testing.T, url string) redis.UniversalClient {
-	t.Helper()
-	return redistest.Client(t, url)
-}
-
 // some is n, or less of it where scripts take long: miniredis interprets them in
 // Go, and under the race detector a long pipeline runs into the read time-out.
 func some(t *testing.T, n int) int {
@@ -56,16 +58,6 @@ func some(t *testing.T, n int) int {
 		return n / 7
 	}
 	return n
-}
-
-// eventually waits for cond and fails the test if it does not come true.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
-			t.Fatalf("still not after 10 s: %s", what)
-		}
-	}
 }
 
 // send sends messages with these payloads and returns their ids.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/store"
+	"github.com/leanmq/leanmq/internal/testkit"
 )
 
 // checkReplies sends from many goroutines with every kind of command and checks
@@ -314,12 +316,12 @@ func TestScriptsLoadedMeanwhileDoNotChangeTheOrder(t *testing.T) {
 
 func TestLostReplyIsReportedAndTheCommandNotRepeated(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		p := newProxy(t)
-		q := queue(t, p.open(t, url), "jobs")
+		p := testkit.NewProxy(t)
+		q := queue(t, openBy(t, url, p.Dial), "jobs")
 		direct := queue(t, open(t, url), "jobs")
 		send(t, q, "first")
 
-		p.lose.Store(true)
+		p.Lose(math.MaxInt)
 		_, err := q.Send(t.Context(), &store.Envelope{Payload: []byte("plain")})
 		r := q.SendIf(t.Context(), []store.Envelope{{Payload: []byte("by script")}}, store.SendTerms{Limit: 100})[0]
 		for _, err := range []error{err, r.Err} {
@@ -327,7 +329,7 @@ func TestLostReplyIsReportedAndTheCommandNotRepeated(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		}
-		p.lose.Store(false)
+		p.Lose(0)
 		eventually(t, "connected again", func() bool {
 			_, err := q.Send(t.Context(), &store.Envelope{Payload: []byte("last")})
 			return err == nil

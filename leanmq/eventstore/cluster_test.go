@@ -25,7 +25,7 @@ func TestEventStoreOnACluster(t *testing.T) {
 		caughtUp(t, s, "p", 10)
 		want = append(want, appendMany(t, s, 10, 12)...)
 		caughtUp(t, s, "p", 12)
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
 		if got := texts(t, s.ReadType(t.Context(), "#", "")); len(got) != len(want) || len(r.list()) != len(want) {

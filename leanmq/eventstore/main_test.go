@@ -5,64 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(workerEnv) != "" {
-		os.Exit(worker())
-	}
+	testkit.Become(workerEnv, worker)
 	redistest.Main(m)
 }
 
-func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
-	t.Helper()
-	mq, err := leanmq.Open(t.Context(), url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := mq.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return mq
-}
-
-// rawClient is somebody else's program.
-func rawClient(t testing.TB, url string) redis.UniversalClient {
-	t.Helper()
-	return redistest.Client(t, url)
-}
-
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begin) > 20*time.Second {
-			t.Fatalf("still not after 20 s: %s", what)
-		}
-	}
-}
-
-func receive[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(20 * time.Second):
-		t.Fatalf("still not after 20 s: %s", what)
-		panic("unreachable")
-	}
-}
+var (
+	open       = mqtest.Open
+	rawClient  = redistest.Client // somebody else's program
+	eventually = testkit.Eventually
+)
 
 // event is one whose data is a number.
 func event(typ string, n int) eventstore.NewEvent { return eventstore.NewEvent{Type: typ, Data: n} }
@@ -112,40 +74,10 @@ func isInvalid(t testing.TB, err error, field string) {
 	}
 }
 
-// running is a Project that runs.
-type running struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	result chan error
-	once   sync.Once
-	err    error
-}
-
-// project starts a Project that ends with the test, if stop does not end it before.
-func project(t testing.TB, s *eventstore.Store, name string, h eventstore.Handler, opts ...eventstore.ProjectOption) *running {
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{t: t, cancel: cancel, result: make(chan error, 1)}
-	go func() { r.result <- s.Project(ctx, name, h, opts...) }()
-	t.Cleanup(func() { _ = r.stop() })
-	return r
-}
-
-func (r *running) stop() error {
-	r.t.Helper()
-	r.cancel()
-	return r.wait()
-}
-
-func (r *running) wait() error {
-	r.t.Helper()
-	r.once.Do(func() {
-		select {
-		case r.err = <-r.result:
-		case <-time.After(60 * time.Second):
-			r.t.Error("Project does not return")
-		}
-	})
-	return r.err
+// project starts a Project that ends with the test, if Stop does not end it before.
+func project(t testing.TB, s *eventstore.Store, name string, h eventstore.Handler, opts ...eventstore.ProjectOption) *testkit.Running {
+	t.Helper()
+	return testkit.Start(t, "Project", func(ctx context.Context) error { return s.Project(ctx, name, h, opts...) })
 }
 
 // record notes what a handler is given.

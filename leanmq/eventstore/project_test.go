@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 )
@@ -42,7 +43,7 @@ func TestProjectionGoesOnWhereItStopped(t *testing.T) {
 		if st := state(t, s, "p"); st.Lag != 0 || st.Owner == "" || st.Position == "" || st.CommittedAt.IsZero() || st.LastError != "" {
 			t.Errorf("%+v", st)
 		}
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
 		want = append(want, appendMany(t, s, 130, 140)...)
@@ -55,7 +56,7 @@ func TestProjectionGoesOnWhereItStopped(t *testing.T) {
 		if got := r.list(); !slices.Equal(got, want) {
 			t.Errorf("%d events, want %d: %v", len(got), len(want), got)
 		}
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
 		all, err := s.Projections(t.Context())
@@ -80,7 +81,7 @@ func TestProjectionReplays(t *testing.T) {
 		}
 		eventually(t, "it is replayed", func() bool { return len(r.list()) == 10 })
 		caughtUp(t, s, "p", 5)
-		_ = p.stop()
+		_ = p.Stop()
 		if err := s.ResetProjection(t.Context(), "p"); err != nil { // and while it does not
 			t.Error(err)
 		}
@@ -89,7 +90,7 @@ func TestProjectionReplays(t *testing.T) {
 		}
 		p = project(t, s, "p", r.done)
 		caughtUp(t, s, "p", 5)
-		_ = p.stop()
+		_ = p.Stop()
 		if got := r.list(); !slices.Equal(got, slices.Concat(want, want, want)) {
 			t.Errorf("%v", got)
 		}
@@ -147,7 +148,7 @@ func TestOneProcessRunsAProjection(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		s := eventstore.New(open(t, url), "bank")
 		var runs, most, last atomic.Int32
-		start := func(n int32) *running {
+		start := func(n int32) *testkit.Running {
 			return project(t, eventstore.New(open(t, url), "bank"), "p", func(context.Context, *eventstore.Event, *eventstore.Commit) error {
 				most.Store(max(most.Load(), runs.Add(1)))
 				defer runs.Add(-1)
@@ -155,13 +156,13 @@ func TestOneProcessRunsAProjection(t *testing.T) {
 				return nil
 			}, eventstore.Lease(time.Hour))
 		}
-		ps := []*running{start(0), start(1), start(2)}
+		ps := []*testkit.Running{start(0), start(1), start(2)}
 		handled := 0
 		for range 3 {
 			appendMany(t, s, handled, handled+20)
 			handled += 20
 			caughtUp(t, s, "p", int64(handled))
-			if err := ps[last.Load()].stop(); err != nil { // those that stand by have heard of it
+			if err := ps[last.Load()].Stop(); err != nil { // those that stand by have heard of it
 				t.Error(err)
 			}
 		}
@@ -191,12 +192,12 @@ func TestACutOffProcessCommitsNothing(t *testing.T) {
 		}
 		position := mustAppend(t, s, "a", eventstore.Any, event("moved", 1)).Positions[0]
 		project(t, s, "p", h, eventstore.Lease(300*time.Millisecond))
-		fence := receive(t, "the handler runs", begun)
+		fence := testkit.Receive(t, "the handler runs", begun)
 		// What a partition does to its lease, without the wait.
 		if err := c.HSet(t.Context(), key, "owner", "another one", "until", 0, "epoch", fence+1).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := receive(t, "the handler's context ends", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
+		if err := testkit.Receive(t, "the handler's context ends", cause); !errors.Is(err, leanmq.ErrLeaseLost) {
 			t.Error(err)
 		}
 		caughtUp(t, s, "p", 1)
@@ -221,8 +222,8 @@ func TestProjectionWaitsForItsHandlerAndThenCancelsIt(t *testing.T) {
 			}
 		}, eventstore.DrainTimeout(100*time.Millisecond))
 		<-begun
-		p.cancel()
-		if err := p.wait(); !errors.Is(err, leanmq.ErrDrainTimeout) {
+		p.Cancel()
+		if err := p.Wait(); !errors.Is(err, leanmq.ErrDrainTimeout) {
 			t.Error(err)
 		}
 		close(end)
@@ -233,9 +234,9 @@ func TestProjectionWaitsForItsHandlerAndThenCancelsIt(t *testing.T) {
 			return ctx.Err() // not canceled by the end of Project alone
 		})
 		<-begun
-		p.cancel()
+		p.Cancel()
 		close(next)
-		if err := p.wait(); err != nil {
+		if err := p.Wait(); err != nil {
 			t.Error(err)
 		}
 		if st := state(t, s, "p"); st.Handled != 1 || st.Owner != "" || st.LastError != "" {
@@ -260,7 +261,7 @@ func TestProjectionSurvivesFlush(t *testing.T) {
 		if got := r.list(); !slices.Equal(got[5:], want) {
 			t.Errorf("%v", got)
 		}
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -274,14 +275,14 @@ func TestProjectionStopsAtAPositionThatIsGone(t *testing.T) {
 		var r record
 		p := project(t, s, "p", r.done)
 		caughtUp(t, s, "p", 5)
-		_ = p.stop()
+		_ = p.Stop()
 		at := state(t, s, "p").Position
 		if err := rawClient(t, url).XDel(t.Context(), "leanmq:{bank}:bank:topic", at).Err(); err != nil {
 			t.Fatal(err)
 		}
 		p = project(t, s, "p", r.done)
 		var gone *eventstore.PositionError
-		if err := p.wait(); !errors.Is(err, eventstore.ErrPosition) || !errors.As(err, &gone) || gone.Position != at || gone.Events != 4 {
+		if err := p.Wait(); !errors.Is(err, eventstore.ErrPosition) || !errors.As(err, &gone) || gone.Position != at || gone.Events != 4 {
 			t.Errorf("%v", err)
 		}
 		if st := state(t, s, "p"); !strings.Contains(st.LastError, at) || st.Owner != "" {
@@ -322,7 +323,7 @@ func TestCommitRefusesWhatCannotBe(t *testing.T) {
 			c.Do("INCR", "{bank}:text")
 		})
 		var refused *eventstore.CommandError
-		if err := p.wait(); !errors.As(err, &refused) || fmt.Sprint(refused.Command) != "[INCR {bank}:text]" {
+		if err := p.Wait(); !errors.As(err, &refused) || fmt.Sprint(refused.Command) != "[INCR {bank}:text]" {
 			t.Errorf("%v", err)
 		}
 		if st := state(t, s, "p"); st.Handled != 0 || !strings.Contains(st.LastError, "INCR") || st.Owner != "" {
@@ -378,7 +379,7 @@ func TestProjectionIsTakenOverAfterTheClockWasSetBack(t *testing.T) {
 		var r record
 		p := project(t, s, "p", r.done, eventstore.Lease(100*time.Millisecond))
 		caughtUp(t, s, "p", 3)
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Fatal(err)
 		}
 		// As if a process that died had got its lease before.

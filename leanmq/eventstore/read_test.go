@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 )
@@ -162,11 +163,11 @@ func TestGroupsSubscribeToTheLog(t *testing.T) {
 				return nil
 			}), leanmq.Types("*.paid"))
 		}()
-		if g, want := receive(t, "the event", got), fmt.Sprint(a.Positions[1], "order.paid", "order-7", "2", 2); g != want {
+		if g, want := testkit.Receive(t, "the event", got), fmt.Sprint(a.Positions[1], "order.paid", "order-7", "2", 2); g != want {
 			t.Errorf("%s, want %s", g, want)
 		}
 		stop()
-		if err := receive(t, "the end of Consume", ended); err != nil {
+		if err := testkit.Receive(t, "the end of Consume", ended); err != nil {
 			t.Error(err)
 		}
 		// What is published otherwise is in the log, and nobody's.

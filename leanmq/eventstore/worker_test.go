@@ -1,21 +1,20 @@
 package eventstore_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/eventstore"
 )
@@ -29,60 +28,30 @@ const (
 
 // worker projects until it is interrupted, or killed. Its ledger is a file of its own: not
 // the Redis under test.
-func worker() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	go func() { // it shall not outlive the test
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3)
-	}()
-	fail := func(err error) int {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ledger, err := os.Create(filepath.Join(os.Getenv(ledgerEnv), strconv.Itoa(os.Getpid())))
+func worker(ctx context.Context) error {
+	ledger, err := testkit.Ledger(os.Getenv(ledgerEnv)).Open()
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	mq, err := leanmq.Open(ctx, os.Getenv(workerEnv))
-	switch {
-	case ctx.Err() != nil: // it was asked to end before it began
-		return 0
-	case err != nil:
-		return fail(err)
-	}
-	err = eventstore.New(mq, "bank").Project(ctx, "balances", func(_ context.Context, ev *eventstore.Event, commit *eventstore.Commit) error {
-		cents, err := eventstore.Decode[int](ev)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(ledger, commit.Fence(), ev.Aggregate, ev.Version)
-		commit.Do("HINCRBY", "{bank}:balances", ev.Aggregate, cents)
-		commit.Do("HINCRBY", "{bank}:events", ev.Aggregate, 1)
-		time.Sleep(time.Millisecond)
-		return nil
-	}, eventstore.Lease(400*time.Millisecond), eventstore.CommitEvery(7))
-	if err != nil {
-		return fail(err)
-	}
-	if err := mq.Close(); err != nil {
-		return fail(err)
-	}
-	return 0
+	defer ledger.Close()
+	return mqtest.Work(ctx, os.Getenv(workerEnv), func(mq *leanmq.Client) error {
+		return eventstore.New(mq, "bank").Project(ctx, "balances", func(_ context.Context, ev *eventstore.Event, commit *eventstore.Commit) error {
+			cents, err := eventstore.Decode[int](ev)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(ledger, commit.Fence(), ev.Aggregate, ev.Version)
+			commit.Do("HINCRBY", "{bank}:balances", ev.Aggregate, cents)
+			commit.Do("HINCRBY", "{bank}:events", ev.Aggregate, 1)
+			time.Sleep(time.Millisecond)
+			return nil
+		}, eventstore.Lease(400*time.Millisecond), eventstore.CommitEvery(7))
+	})
 }
 
-func startWorker(t *testing.T, url, ledger string) *exec.Cmd {
+func startWorker(t *testing.T, url string, ledger testkit.Ledger) *testkit.Child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), workerEnv+"="+url, ledgerEnv+"="+ledger)
-	cmd.Stderr = os.Stderr
-	if _, err := cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd
+	return testkit.Spawn(t, workerEnv+"="+url, ledgerEnv+"="+string(ledger))
 }
 
 // Processes that run a projection are killed in the middle of their work. What they write
@@ -91,21 +60,15 @@ func startWorker(t *testing.T, url, ledger string) *exec.Cmd {
 func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Server(t)
-	ledger := t.TempDir()
+	ledger := testkit.Ledger(t.TempDir())
 	s := eventstore.New(open(t, server.URL()), "bank")
 	c := rawClient(t, server.URL())
 	balances, versions := map[string]int{}, map[string]int{}
-	workers := map[int]*exec.Cmd{} // by pid
+	workers := map[int]*testkit.Child{} // by pid
 	begin := func() {
 		w := startWorker(t, server.URL(), ledger)
-		workers[w.Process.Pid] = w
+		workers[w.Pid()] = w
 	}
-	t.Cleanup(func() {
-		for _, w := range workers {
-			_ = w.Process.Kill()
-			_ = w.Wait()
-		}
-	})
 	for range 3 {
 		begin()
 	}
@@ -130,27 +93,12 @@ func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 			return workers[pid] != nil
 		})
 		time.Sleep(rand.N(30 * time.Millisecond)) // the moment is random, not waited for
-		_ = workers[pid].Process.Kill()
-		_ = workers[pid].Wait()
+		workers[pid].Kill()
 		delete(workers, pid)
 		begin()
 	}
 	caughtUp(t, s, "balances", total)
-	for pid, w := range workers {
-		eventually(t, "the process listens to signals", func() bool { // its ledger comes after that
-			_, err := os.Stat(filepath.Join(ledger, strconv.Itoa(pid)))
-			return err == nil
-		})
-		if err := w.Process.Signal(os.Interrupt); err != nil {
-			t.Error(err)
-		}
-	}
-	for pid, w := range workers {
-		if err := w.Wait(); err != nil {
-			t.Errorf("a process that was asked to end: %v", err)
-		}
-		delete(workers, pid)
-	}
+	ledger.End(t, slices.Collect(maps.Values(workers))...)
 	for id, want := range balances {
 		got, counted := c.HGet(t.Context(), "{bank}:balances", id).Val(), c.HGet(t.Context(), "{bank}:events", id).Val()
 		if got != strconv.Itoa(want) || counted != strconv.Itoa(versions[id]) {
@@ -163,34 +111,27 @@ func TestKilledProjectionsCountEveryEventOnce(t *testing.T) {
 
 // checkLedger checks that each aggregate's events were handed out all, and that each owner
 // got them in order. It returns how many were handed out more than once.
-func checkLedger(t *testing.T, dir string, versions map[string]int) (again int) {
+func checkLedger(t *testing.T, ledger testkit.Ledger, versions map[string]int) (again int) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[string]int{}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		last := map[string]int{} // by fence and aggregate
-		for in := bufio.NewScanner(f); in.Scan(); {
-			var fence, version int
-			var id string
-			if n, err := fmt.Sscan(in.Text(), &fence, &id, &version); n != 3 {
-				t.Fatalf("%s: %q: %v", name, in.Text(), err)
-			}
-			owner := fmt.Sprint(fence, id)
-			if l := last[owner]; l != 0 && version != l+1 {
-				t.Errorf("owner %d got %s/%d after %d", fence, id, version, l)
-			}
-			last[owner] = version
-			seen[fmt.Sprint(id, "/", version)]++
-		}
-		_ = f.Close()
+	type owner struct {
+		pid, fence int
+		aggregate  string
 	}
+	last := map[owner]int{}
+	ledger.Each(t, func(pid int, line string) {
+		var fence, version int
+		var id string
+		if n, err := fmt.Sscan(line, &fence, &id, &version); n != 3 {
+			t.Fatalf("%q: %v", line, err)
+		}
+		o := owner{pid, fence, id}
+		if l := last[o]; l != 0 && version != l+1 {
+			t.Errorf("owner %d got %s/%d after %d", fence, id, version, l)
+		}
+		last[o] = version
+		seen[fmt.Sprint(id, "/", version)]++
+	})
 	for id, n := range versions {
 		for v := range n {
 			switch times := seen[fmt.Sprint(id, "/", v+1)]; {

@@ -3,19 +3,23 @@ package leanmqtest_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/leanmqtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	send       = mqtest.Send
+	eventually = testkit.Eventually
+)
 
 // exampleT stands in for the t that a test has and an example has not.
 type exampleT struct {
@@ -43,40 +47,14 @@ func (e *exampleT) end() {
 	}
 }
 
-// failing records how a test fails that is supposed to.
-type failing struct {
-	testing.TB
-	text string
-}
-
-func (f *failing) Helper() {}
-
-func (f *failing) Fatalf(format string, args ...any) {
-	f.text = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
 // failure returns what ends a test in f, which must call it on the t it is given.
 func failure(t *testing.T, f func(env *leanmqtest.Env)) string {
 	t.Helper()
-	failing := &failing{TB: t}
-	env := leanmqtest.New(failing)
-	var wg sync.WaitGroup
-	wg.Go(func() { f(env) })
-	wg.Wait()
-	if failing.text == "" {
+	text, failed := strings.CutPrefix(testkit.Ending(t, func(t testing.TB) { f(leanmqtest.New(t)) }), "failed: ")
+	if !failed {
 		t.Error("it did not fail")
 	}
-	return failing.text
-}
-
-func send(t testing.TB, q *leanmq.Queue, text string, opts ...leanmq.SendOption) string {
-	t.Helper()
-	id, err := q.Send(t.Context(), []byte(text), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
+	return text
 }
 
 func done(context.Context, *leanmq.Message) error { return nil }
@@ -89,16 +67,6 @@ func same(t testing.TB, got leanmqtest.Drained, want ...string) {
 	}
 	if text := strings.Join(want, "\n"); got.String() != text {
 		t.Errorf("drained:\n%v\nwant:\n%s", got, text)
-	}
-}
-
-// eventually waits for cond and fails the test if it does not come true.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for begin := time.Now(); !cond(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > 15*time.Second {
-			t.Fatalf("still not after 15 s: %s", what)
-		}
 	}
 }
 

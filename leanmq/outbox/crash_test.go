@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/leanmq/leanmq/internal/pgtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
@@ -87,14 +87,10 @@ const (
 )
 
 // childRelay relays until it dies of what the variable says.
-func childRelay() int {
+func childRelay(ctx context.Context) error {
 	redis, rest, _ := strings.Cut(os.Getenv(childRelayEnv), "|")
 	postgres, rest, _ := strings.Cut(rest, "|")
 	what, at, _ := strings.Cut(rest, "|")
-	go func() { // it shall not outlive the test
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3)
-	}()
 	after := 1 + rand.IntN(4)
 	outbox.OnStep(func(step string) error {
 		if step == at {
@@ -114,40 +110,20 @@ func childRelay() int {
 		after = 1
 		outbox.SetIdleLimit(time.Second)
 	}
-	ctx := context.Background()
 	mq, err := leanmq.Open(ctx, redis)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
 	db, err := sql.Open("pgx", postgres)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
-	err = outbox.New().Relay(ctx, db, mq, outbox.Poll(10*time.Millisecond), outbox.Batch(7))
-	fmt.Fprintln(os.Stderr, err)
-	return 1
+	return outbox.New().Relay(ctx, db, mq, outbox.Poll(10*time.Millisecond), outbox.Batch(7))
 }
 
-func startChild(t testing.TB, redis, postgres, what, at string) *exec.Cmd {
+func startChild(t testing.TB, redis, postgres, what, at string) *testkit.Child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childRelayEnv+"="+strings.Join([]string{redis, postgres, what, at}, "|"))
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = stdin.Close()
-	})
-	return cmd
+	return testkit.Spawn(t, childRelayEnv+"="+strings.Join([]string{redis, postgres, what, at}, "|"))
 }
 
 // sender adds rows, and rolls some back, until it is stopped.
@@ -246,8 +222,8 @@ func TestKilledRelays(t *testing.T) {
 	const relays, crashes = 3, 24
 	ended := make(chan error)
 	spawn := func(i int) {
-		cmd := startChild(t, server.URL(), url, dies, outbox.Steps[i%len(outbox.Steps)])
-		go func() { ended <- cmd.Wait() }()
+		child := startChild(t, server.URL(), url, dies, outbox.Steps[i%len(outbox.Steps)])
+		go func() { ended <- child.Wait() }()
 	}
 	for i := range relays {
 		spawn(i)
@@ -280,16 +256,16 @@ func TestFrozenRelay(t *testing.T) {
 			}
 			child := startChild(t, server.URL(), url, freezes, at)
 			eventually(t, "the relay stands still", func() bool {
-				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child.Process.Pid))
+				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child.Pid()))
 				_, state, _ := bytes.Cut(stat, []byte(") "))
 				return err == nil && bytes.HasPrefix(state, []byte("T"))
 			})
 			r := start(t, box, db, mq)
 			moved(t, box, db)
-			if err := r.stop(); err != nil {
+			if err := r.Stop(); err != nil {
 				t.Error(err)
 			}
-			if err := child.Process.Signal(syscall.SIGCONT); err != nil {
+			if err := child.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
 			add(t, box, db, "q", "last")

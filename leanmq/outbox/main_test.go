@@ -4,25 +4,23 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/leanmq/leanmq/internal/mqtest"
 	"github.com/leanmq/leanmq/internal/pgtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childRelayEnv) != "" {
-		os.Exit(childRelay())
-	}
+	testkit.Become(childRelayEnv, childRelay)
 	redistest.Main(pgtest.With(m))
 }
 
@@ -46,32 +44,16 @@ func forEachURL(t *testing.T, test func(t *testing.T, url string)) {
 	})
 }
 
-func open(t testing.TB, url string, opts ...leanmq.Option) *leanmq.Client {
-	t.Helper()
-	mq, err := leanmq.Open(t.Context(), url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := mq.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return mq
-}
+var (
+	open       = mqtest.Open
+	info       = mqtest.Info
+	eventually = testkit.Eventually
+)
 
 func database(t testing.TB, url string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
+	return testkit.Opened(t, db, err)
 }
 
 // create makes an outbox whose table is there.
@@ -87,12 +69,18 @@ func create(t testing.TB, db *sql.DB, opts ...outbox.Option) *outbox.Box {
 // add sends in a transaction of its own.
 func add(t testing.TB, box *outbox.Box, db *sql.DB, queue, text string, opts ...leanmq.SendOption) string {
 	t.Helper()
+	return commit(t, db, func(tx *sql.Tx) (string, error) { return box.Send(t.Context(), tx, queue, []byte(text), opts...) })
+}
+
+// commit calls f with a transaction of its own, and returns the id of what f sends.
+func commit(t testing.TB, db *sql.DB, f func(tx *sql.Tx) (id string, err error)) string {
+	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback() // after Commit it does nothing
-	id, err := box.Send(t.Context(), tx, queue, []byte(text), opts...)
+	id, err := f(tx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,64 +90,17 @@ func add(t testing.TB, box *outbox.Box, db *sql.DB, queue, text string, opts ...
 	return id
 }
 
-// relay is a Relay that runs.
-type relay struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	result chan error
-	once   sync.Once
-	err    error
-}
-
-// start starts a Relay that ends with the test, if stop does not end it before.
-func start(t testing.TB, box *outbox.Box, db *sql.DB, mq *leanmq.Client, opts ...outbox.RelayOption) *relay {
+// start starts a Relay that ends with the test, if Stop does not end it before.
+func start(t testing.TB, box *outbox.Box, db *sql.DB, mq *leanmq.Client, opts ...outbox.RelayOption) *testkit.Running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &relay{t: t, cancel: cancel, result: make(chan error, 1)}
 	opts = append([]outbox.RelayOption{outbox.Poll(20 * time.Millisecond)}, opts...)
-	go func() { r.result <- box.Relay(ctx, db, mq, opts...) }()
+	r := testkit.Start(t, "Relay", func(ctx context.Context) error { return box.Relay(ctx, db, mq, opts...) })
 	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
 	return r
-}
-
-func (r *relay) stop() error {
-	r.cancel()
-	return r.wait()
-}
-
-func (r *relay) wait() error {
-	r.once.Do(func() {
-		select {
-		case r.err = <-r.result:
-		case <-time.After(2 * time.Minute):
-			r.err = errors.New("the relay does not return")
-		}
-	})
-	return r.err
-}
-
-// eventually waits for cond and fails the test if it does not come true.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	const limit = time.Minute
-	for begin := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > limit {
-			t.Fatalf("still not after %v: %s", limit, what)
-		}
-	}
-}
-
-func info(t testing.TB, q *leanmq.Queue) leanmq.QueueInfo {
-	t.Helper()
-	i, err := q.Info(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i
 }
 
 func boxInfo(t testing.TB, box *outbox.Box, db outbox.DB) outbox.Info {

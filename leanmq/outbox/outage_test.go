@@ -1,7 +1,6 @@
 package outbox_test
 
 import (
-	"bytes"
 	"sync"
 	"testing"
 	"time"
@@ -10,27 +9,10 @@ import (
 
 	"github.com/leanmq/leanmq/internal/pgtest"
 	"github.com/leanmq/leanmq/internal/redistest"
+	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
-
-// logged is a log that tests read.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) count(what string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Count(l.text.Bytes(), []byte(what))
-}
 
 func TestPostgresRestarted(t *testing.T) {
 	for name, end := range map[string]func(*pgtest.PostgresServer){
@@ -38,7 +20,7 @@ func TestPostgresRestarted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := pgtest.Server(t)
-			log := &logged{}
+			log := &testkit.Log{}
 			mq := open(t, redistest.Server(t).URL(), leanmq.Logger(zerolog.New(log)))
 			db := database(t, server.URL())
 			box := create(t, db)
@@ -60,16 +42,16 @@ func TestPostgresRestarted(t *testing.T) {
 			<-inBatch // its rows are sent, and it has not deleted them
 			end(server)
 			close(proceed)
-			eventually(t, "it notices", func() bool { return log.count("postgres is failing") > 0 })
+			eventually(t, "it notices", func() bool { return log.Count("postgres is failing") > 0 })
 			server.Start()
-			eventually(t, "it goes on", func() bool { return log.count("postgres is back") > 0 })
+			eventually(t, "it goes on", func() bool { return log.Count("postgres is back") > 0 })
 			// Connections of the pool may be those from before.
 			eventually(t, "the database answers", func() bool { return db.Ping() == nil })
 			moved(t, box, db)
 			add(t, box, db, "q", "x")
 			moved(t, box, db)
 			take(t, mq.Queue("q"), 4)
-			if n := log.count("postgres is failing"); n != 1 {
+			if n := log.Count("postgres is failing"); n != 1 {
 				t.Errorf("%d lines for one outage", n)
 			}
 		})
@@ -78,7 +60,7 @@ func TestPostgresRestarted(t *testing.T) {
 
 func TestRedisAway(t *testing.T) {
 	server := redistest.Server(t, "--appendonly", "yes", "--appendfsync", "always")
-	log := &logged{}
+	log := &testkit.Log{}
 	mq := open(t, server.URL(), leanmq.Logger(zerolog.New(log)))
 	db := database(t, pgtest.Database(t))
 	box := create(t, db)
@@ -89,13 +71,13 @@ func TestRedisAway(t *testing.T) {
 		was := info(t, q)
 		eventually(t, "it moves rows", func() bool { return info(t, q).Ready > was.Ready })
 		away()
-		eventually(t, "it notices", func() bool { return log.count("redis is failing") == i+1 })
+		eventually(t, "it notices", func() bool { return log.Count("redis is failing") == i+1 })
 		if i == 3 {
 			server.Resume()
 		} else {
 			server.Start()
 		}
-		eventually(t, "it goes on", func() bool { return log.count("redis is back") == i+1 })
+		eventually(t, "it goes on", func() bool { return log.Count("redis is back") == i+1 })
 	}
 	s.check(t, box, db, q)
 }

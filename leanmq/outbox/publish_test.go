@@ -16,19 +16,7 @@ import (
 // addEvent publishes in a transaction of its own.
 func addEvent(t testing.TB, box *outbox.Box, db *sql.DB, topic, text string, opts ...leanmq.SendOption) string {
 	t.Helper()
-	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	id, err := box.Publish(t.Context(), tx, topic, []byte(text), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	return id
+	return commit(t, db, func(tx *sql.Tx) (string, error) { return box.Publish(t.Context(), tx, topic, []byte(text), opts...) })
 }
 
 // retained is what the topic has, in order.
@@ -127,7 +115,7 @@ func TestPublishedOnceAndInOrderWhateverFails(t *testing.T) {
 				}
 				r := start(t, box, db, mq, outbox.Batch(5))
 				moved(t, box, db)
-				if err := r.stop(); err != nil || failures != 3 {
+				if err := r.Stop(); err != nil || failures != 3 {
 					t.Errorf("%d failures, %v", failures, err)
 				}
 				var got []string
@@ -177,7 +165,7 @@ func TestTopicAndQueueOfOneName(t *testing.T) {
 		}
 		take(t, mq.Queue("orders"), 3)
 		moved(t, box, db)
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
 

@@ -127,7 +127,7 @@ func TestFullQueueHoldsUpNobody(t *testing.T) {
 func TestStop(t *testing.T) {
 	forEachStore(t, func(t *testing.T, mq *leanmq.Client, db *sql.DB) {
 		box := create(t, db)
-		start(t, box, db, mq, outbox.Poll(time.Hour)).cancel() // while it waits, or before
+		start(t, box, db, mq, outbox.Poll(time.Hour)).Cancel() // while it waits, or before
 		for step, left := range map[string]int{"read": 1, "sent": 0} {
 			add(t, box, db, "q", step)
 			reached, proceed := make(chan struct{}), make(chan struct{})
@@ -140,9 +140,9 @@ func TestStop(t *testing.T) {
 			})
 			r := start(t, box, db, mq)
 			<-reached
-			r.cancel()
+			r.Cancel()
 			close(proceed)
-			if err := r.wait(); err != nil {
+			if err := r.Wait(); err != nil {
 				t.Error(err)
 			}
 			if i := boxInfo(t, box, db); i.Waiting != left {
