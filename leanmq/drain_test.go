@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -246,75 +245,4 @@ func TestDrainDoesNotWaitForAHandlerThatIgnoresItsContext(t *testing.T) {
 	close(finish)
 	receive(t, "the handler returns", finished)
 	becomesEmpty(t, q)
-}
-
-func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		c, finish := prefetching(t, q)
-		defer close(finish)
-		var got record
-		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
-		begin := time.Now()
-		c.Cancel() // the slow handler goes on
-		for _, m := range got.wait(t, 30) {
-			if m.Deliveries != 1 || m.Attempt != 1 || !strings.HasPrefix(m.Payload, "held") {
-				t.Errorf("%+v", m)
-			}
-			if took := m.At.Sub(begin); took > 15*time.Second {
-				t.Errorf("%s came after %v", m.Payload, took)
-			}
-		}
-		eventually(t, "only the slow one is in flight", func() bool { i := info(t, q); return i.InFlight == 1 && i.Ready == 0 })
-	})
-}
-
-// Ending while messages stream in: none is lost, none stays behind.
-func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		var got record
-		var wg sync.WaitGroup
-		const n = 3000
-		wg.Go(func() {
-			for i := range n / 10 {
-				batch := make([][]byte, 10)
-				for j := range batch {
-					batch[j] = []byte(fmt.Sprint(10*i + j))
-				}
-				if _, err := q.SendMany(context.Background(), batch); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-		for range 3 {
-			mq := open(t, url)
-			wg.Go(func() {
-				// Longer and longer, so that a busy machine gets there too.
-				stay := 30 * time.Millisecond
-				for begin := time.Now(); got.count() < n && time.Since(begin) < 2*testkit.Patience; stay += 3 * time.Millisecond {
-					ctx, cancel := context.WithTimeout(context.Background(), stay)
-					if err := mq.Queue("jobs").Consume(ctx, got.done, leanmq.Lease(time.Hour)); err != nil {
-						t.Error(err)
-					}
-					cancel()
-				}
-			})
-		}
-		wg.Wait()
-		seen := map[string]int{}
-		for _, m := range got.list() {
-			seen[m.Payload]++
-			if m.Deliveries != 1 {
-				t.Errorf("%+v", m)
-			}
-		}
-		if len(seen) != n || got.count() != n {
-			t.Errorf("%d messages were handled %d times, %d were sent", len(seen), got.count(), n)
-		}
-		becomesEmpty(t, q)
-		if i := info(t, q); i.Consumers != 0 {
-			t.Errorf("%+v", i)
-		}
-	})
 }

@@ -58,6 +58,27 @@ func prefetching(t *testing.T, q *leanmq.Queue) (c *testkit.Running, finish chan
 	return c, finish
 }
 
+func TestPrefetchedMessagesAreHandedBackAtOnce(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		q := open(t, url).Queue("jobs")
+		c, finish := prefetching(t, q)
+		defer close(finish)
+		var got record
+		consume(t, open(t, url).Queue("jobs"), got.done, leanmq.Lease(time.Hour))
+		begin := time.Now()
+		c.Cancel() // the slow handler goes on
+		for _, m := range got.wait(t, 30) {
+			if m.Deliveries != 1 || m.Attempt != 1 || !strings.HasPrefix(m.Payload, "held") {
+				t.Errorf("%+v", m)
+			}
+			if took := m.At.Sub(begin); took > 15*time.Second {
+				t.Errorf("%s came after %v", m.Payload, took)
+			}
+		}
+		eventually(t, "only the slow one is in flight", func() bool { i := info(t, q); return i.InFlight == 1 && i.Ready == 0 })
+	})
+}
+
 func TestHandedBackMessagesReachAConsumerThatComesLater(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		q := open(t, url).Queue("jobs")

@@ -226,44 +226,6 @@ func TestRequestThatFailsAtItsSendDoesNotWait(t *testing.T) {
 	})
 }
 
-func TestReplyToAnInboxThatIsGoneHarmsNobody(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		mq := open(t, url)
-		q := mq.Queue("jobs")
-		running, finish := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
-			once.Do(func() { close(running) })
-			<-finish
-			m.Reply(leanmq.Reply{Status: 200})
-			return nil
-		})
-		in := openInbox(t, mq)
-		result := make(chan error, 1)
-		go func() {
-			_, err := in.Request(context.Background(), q, nil)
-			result <- err
-		}()
-		receive(t, "the handler runs", running)
-		for range 2 {
-			if err := in.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		if err := receive(t, "the request ends", result); !errors.Is(err, leanmq.ErrClosed) {
-			t.Errorf("%v", err)
-		}
-		if _, err := in.Request(t.Context(), q, nil); !errors.Is(err, leanmq.ErrClosed) {
-			t.Errorf("after Close: %v", err)
-		}
-		close(finish)
-		becomesEmpty(t, q)
-		for _, key := range rawClient(t, url).Keys(t.Context(), "*inbox*").Val() {
-			t.Errorf("left: %s", key)
-		}
-	})
-}
-
 func TestInboxOfAProcessThatDiedExpires(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		openInbox(t, open(t, url))

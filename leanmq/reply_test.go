@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,6 +85,44 @@ func TestReplyHeadersCannotChangeTheReply(t *testing.T) {
 		r, err := openInbox(t, mq).Request(ctx, q, nil)
 		if err != nil || r.Status != 200 || string(r.Payload) != "payload" || !maps.Equal(r.Header, leanmq.Header{"xx": "y"}) {
 			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+func TestReplyToAnInboxThatIsGoneHarmsNobody(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		mq := open(t, url)
+		q := mq.Queue("jobs")
+		running, finish := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
+			once.Do(func() { close(running) })
+			<-finish
+			m.Reply(leanmq.Reply{Status: 200})
+			return nil
+		})
+		in := openInbox(t, mq)
+		result := make(chan error, 1)
+		go func() {
+			_, err := in.Request(context.Background(), q, nil)
+			result <- err
+		}()
+		receive(t, "the handler runs", running)
+		for range 2 {
+			if err := in.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := receive(t, "the request ends", result); !errors.Is(err, leanmq.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+		if _, err := in.Request(t.Context(), q, nil); !errors.Is(err, leanmq.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+		close(finish)
+		becomesEmpty(t, q)
+		for _, key := range rawClient(t, url).Keys(t.Context(), "*inbox*").Val() {
+			t.Errorf("left: %s", key)
 		}
 	})
 }
