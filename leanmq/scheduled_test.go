@@ -59,9 +59,9 @@ func TestRescheduledMessageComesThen(t *testing.T) {
 		consume(t, q, got.done)
 		due := map[string]time.Time{}
 		earlier := send(t, q, "earlier", leanmq.Delay(time.Hour))
-		later := send(t, q, "later", leanmq.Delay(50*time.Millisecond))
+		later := send(t, q, "later", leanmq.Delay(2*time.Second)) // long enough for the send and the Reschedule
 		for id, at := range map[string]time.Time{
-			later:   time.Now().Add(500 * time.Millisecond),
+			later:   time.Now().Add(2500 * time.Millisecond),
 			earlier: time.Now().Add(250 * time.Millisecond),
 		} {
 			if err := other.Reschedule(t.Context(), id, at); err != nil {

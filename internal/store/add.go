@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -61,9 +62,7 @@ func newAdditions(n int) *additions {
 	}
 	as := pool.Get().(*additions)
 	as.pool = pool
-	if cap(as.list) < n {
-		as.list, as.cmds = make([]addition, 0, n), make([]redis.Cmder, 0, n)
-	}
+	as.list, as.cmds = slices.Grow(as.list, n), slices.Grow(as.cmds, n)
 	return as
 }
 

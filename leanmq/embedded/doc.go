@@ -13,11 +13,10 @@
 //   - Its clock runs. Stream ids, idle times and TIME are the wall clock, and
 //     keys expire. A key may go up to one step of that clock too early or too
 //     late: 10 ms, more with very many keys (some 25 ms with 10,000 keys, half
-//     a second with 100,000), because a step visits every key. On a machine so
-//     busy that steps come late it may be five steps too early, or too late by as much
-//     as they are. That of [StartAt]
-//     stands still instead, exactly, and is moved by hand, for tests; most of them
-//     want package leanmqtest, which does that.
+//     a second with 100,000), because a step visits every key. Where the machine is
+//     so busy that steps come late, up to five of them too early, or as much too late
+//     as they come. The clock of [StartAt] stands still instead, exactly, and is moved
+//     by hand, for tests; most of them want package leanmqtest, which does that.
 //   - Close is final, may be called twice, waits for every goroutine but does
 //     not wait for clients: their blocked reads end with a closed connection.
 //
