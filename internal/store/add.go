@@ -17,7 +17,7 @@ type addition struct {
 
 	key   string
 	bytes []byte // the command, but for
-	large []byte // a payload that is not copied, whose place is
+	apart []byte // a payload that stays with its owner, whose place is
 	at    int    // here
 	mute  bool   // nobody asks for the id
 }
@@ -28,6 +28,8 @@ type additions struct {
 	list []addition
 	buf  []byte
 	pool *sync.Pool
+	// apart is the size from which payloads are not copied.
+	apart int
 }
 
 // single is the memory for one, in one piece.
@@ -50,18 +52,21 @@ var (
 const (
 	// keptAdditions is how many are kept for further use at most.
 	keptAdditions = 512
+	// apartOfMany is the size from which payloads of many stay with their owner: beyond
+	// that, their memory would be more than is kept.
+	apartOfMany = 512
 	// countSpace is what the number of arguments takes at most, with what is around it.
 	countSpace = len("*1234" + crlf)
 )
 
 // newAdditions makes room for n additions.
 func newAdditions(n int) *additions {
-	pool := &manyPool
+	pool, apart := &manyPool, apartOfMany
 	if n == 1 {
-		pool = &singlePool
+		pool, apart = &singlePool, largeArg
 	}
 	as := pool.Get().(*additions)
-	as.pool = pool
+	as.pool, as.apart = pool, apart
 	as.list, as.cmds = slices.Grow(as.list, n), slices.Grow(as.cmds, n)
 	return as
 }
@@ -108,8 +113,8 @@ type fields struct {
 	as    *additions
 	start int // of the addition
 	args  int // how many there are
-	cut   int // the place of large
-	large []byte
+	cut   int // the place of apart
+	apart []byte
 	key   string
 }
 
@@ -140,15 +145,15 @@ func (f *fields) number(name string, v int64) {
 }
 
 // payload comes first and is always there: entries with the same field names share
-// them in Redis' memory. A large one is not copied.
+// them in Redis' memory.
 func (f *fields) payload(p []byte) {
 	f.arg("p")
 	f.args++
 	buf := appendHead(f.as.buf, '$', len(p))
-	if len(p) < largeArg {
+	if len(p) < f.as.apart {
 		buf = append(buf, p...)
 	} else {
-		f.large, f.cut = p, len(buf)
+		f.apart, f.cut = p, len(buf)
 	}
 	f.as.buf = append(buf, crlf...)
 }
@@ -160,7 +165,7 @@ func (f *fields) end() *addition {
 	start := f.start + countSpace - len(count)
 	copy(f.as.buf[start:], count)
 	f.as.list = append(f.as.list, addition{
-		key: f.key, bytes: f.as.buf[start:], large: f.large, at: max(f.cut-start, 0),
+		key: f.key, bytes: f.as.buf[start:], apart: f.apart, at: max(f.cut-start, 0),
 	})
 	a := &f.as.list[len(f.as.list)-1]
 	f.as.cmds = append(f.as.cmds, a)
@@ -169,14 +174,14 @@ func (f *fields) end() *addition {
 
 // own copies what belongs to the caller.
 func (a *addition) own() {
-	if a.large != nil {
-		a.large = append([]byte(nil), a.large...)
+	if a.apart != nil {
+		a.apart = append([]byte(nil), a.apart...)
 	}
 }
 
 // Args are the arguments, for where there is no wire to write to.
 func (a *addition) Args() []any {
-	whole := append(append(append([]byte(nil), a.bytes[:a.at]...), a.large...), a.bytes[a.at:]...)
+	whole := append(append(append([]byte(nil), a.bytes[:a.at]...), a.apart...), a.bytes[a.at:]...)
 	list, _ := (&resp{b: whole}).value()
 	args, _ := list.([]any)
 	return args

@@ -111,32 +111,33 @@ func (w *wire) add(args []any) error {
 
 // addition adds one.
 func (w *wire) addition(a *addition) error {
-	if a.large == nil {
-		w.out = append(w.out, a.bytes...)
-	} else {
-		w.out = append(w.out, a.bytes[:a.at]...)
-		if err := w.flush(); err != nil {
-			return err
-		}
-		w.out = append(w.out, a.bytes[a.at:]...)
-		if _, err := w.conn.Write(a.large); err != nil {
-			return err
-		}
+	w.out = append(w.out, a.bytes[:a.at]...)
+	if err := w.addData(a.apart); err != nil {
+		return err
 	}
+	w.out = append(w.out, a.bytes[a.at:]...)
 	return w.flushFull()
 }
 
-// addBytes adds an argument. A large one is not copied.
+// addBytes adds an argument.
 func (w *wire) addBytes(v []byte) error {
 	w.out = appendHead(w.out, '$', len(v))
+	if err := w.addData(v); err != nil {
+		return err
+	}
+	w.out = append(w.out, crlf...)
+	return nil
+}
+
+// addData adds what is in an argument. What is large is not copied.
+func (w *wire) addData(v []byte) error {
 	if len(v) < largeArg {
-		w.out = append(append(w.out, v...), crlf...)
+		w.out = append(w.out, v...)
 		return nil
 	}
 	if err := w.flush(); err != nil {
 		return err
 	}
-	w.out = append(w.out, crlf...)
 	_, err := w.conn.Write(v)
 	return err
 }
