@@ -68,8 +68,7 @@ type Inbox struct {
 const addressSign = "@"
 
 // Address is where the reply to a request with this correlation id goes, which has no
-// @ in it. It is one value because each field costs the server a tenth of a
-// microsecond for each time that a message is written and read.
+// @ in it. It is one value because each field has to be parsed, stored and sent.
 func (in *Inbox) Address(correlation string) string { return correlation + addressSign + in.Key }
 
 // OpenInbox creates an inbox under an id that nobody else uses.
