@@ -55,8 +55,9 @@ const (
 	// apartOfMany is the size from which payloads of many stay with their owner: beyond
 	// that, their memory would be more than is kept.
 	apartOfMany = 512
-	// countSpace is what the number of arguments takes at most, with what is around it.
-	countSpace = len("*1234" + crlf)
+	// countSpace is what the number of arguments takes at most, with what is around it:
+	// nothing bounds the headers of a reply.
+	countSpace = len("*2147483647" + crlf)
 )
 
 // newAdditions makes room for n additions.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -49,6 +50,46 @@ func TestReplyToACallerWhoIsGoneLeavesNothingBehind(t *testing.T) {
 		}
 		if i := info(t, q); i.InFlight != 0 {
 			t.Errorf("a reply that was dropped kept its message: %+v", i)
+		}
+	})
+}
+
+// Nothing bounds the headers that a handler, or what it passes on, puts into a reply.
+func TestReplyMayHaveAnyNumberOfHeaders(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		s, q := openQueue(t, url)
+		send(t, q, "a")
+		w := join(t, s, q, "w")
+		ids := w.mustRead(1)
+		in, err := s.OpenInbox(t.Context(), "there", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var header []string
+		for i := range 6000 {
+			header = append(header, "name"+strconv.Itoa(i), "v")
+		}
+		w.settle(store.Settlement{
+			Done: []store.Done{{Epoch: w.epoch, IDs: ids}},
+			Replies: []store.Reply{
+				{To: in.Address("1")},
+				{To: in.Address("2"), Header: header},
+			},
+		})
+		if err := s.Answer(t.Context(), store.Reply{To: in.Address("3"), Header: header}); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		if err := in.Read(t.Context(), time.Second, func(r store.Reply) {
+			got = append(got, r.Correlation)
+			if r.Correlation != "1" && !reflect.DeepEqual(r.Header, header) {
+				t.Errorf("reply %s has %d headers", r.Correlation, len(r.Header)/2)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, []string{"1", "2", "3"}) {
+			t.Errorf("replies %v", got)
 		}
 	})
 }
