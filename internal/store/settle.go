@@ -80,7 +80,8 @@ func (q *Queue) Settle(ctx context.Context, consumer string, st *Settlement) (Se
 	for i := range st.Replies {
 		as.reply(&st.Replies[i])
 	}
-	cmds := q.settleCmds(ctx, as.cmds, consumer, st)
+	as.cmds = q.settleCmds(ctx, as.cmds, consumer, st) // to be recycled, which lets go of them
+	cmds := as.cmds
 	var out Settled
 	send := cmds
 	if q.s.IsCluster() && len(st.Replies) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -105,7 +106,7 @@ func (c *cluster) doWait(ctx context.Context, cmds []redis.Cmder, w Wait) (copie
 func (q *Queue) deliver(ctx context.Context, cmds []redis.Cmder, list redis.Cmder, w Wait) (missing, err error) {
 	if w == (Wait{}) || len(cmds) == 0 {
 		if list != nil {
-			cmds = append(cmds, list)
+			cmds = append(slices.Clip(cmds), list) // the rest of the memory is not ours
 		}
 		return nil, q.s.pipe.doAll(ctx, cmds)
 	}
