@@ -82,6 +82,7 @@ func TestGroupIsAQueue(t *testing.T) {
 		var ra record
 		noted, proceed := make(chan struct{}), make(chan struct{})
 		consume(t, a, ra.done)
+		eventually(t, "the paused group is there", func() bool { return info(t, a).Consumers == 1 })
 		consume(t, b, func(ctx context.Context, m *leanmq.Message) error {
 			if err := m.Progress(ctx, "half"); err != nil {
 				t.Error(err)
