@@ -165,10 +165,10 @@ func (r *Reader) Await(ctx context.Context, queues []*Queue, last []string, wait
 	r.buf = args
 	r.busy.Store(true)
 	defer r.busy.Store(false)
-	reply := r.newReply()
-	if ok, err := r.run(ctx, queues[0].Stream, reply, args); !ok {
+	reply, err := r.run(ctx, queues[0].Stream, args)
+	if reply == nil {
 		return classify(err)
 	}
-	parse := resp{b: reply.b}
+	parse := resp{b: reply}
 	return classify(parse.streams(func(_, _ []byte, _ [][]byte) error { return nil }))
 }

@@ -106,7 +106,6 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 	if in.created.Swap(false) {
 		in.last, in.leftover = "0-0", 0 // entry ids may start anew with the key
 	}
-	reply := r.newReply()
 	read := []any{
 		"XREAD", "COUNT", maxReplies,
 		"BLOCK", max(r.block(wait).Milliseconds(), 1), "STREAMS", in.Key, in.last,
@@ -118,15 +117,14 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 		trim := []any{"XTRIM", in.Key, "MINID", idAfter(in.last)}
 		cmds = [][]any{trim, read}
 	}
-	ok, err := r.run(ctx, in.Key, reply, cmds...)
+	reply, err := r.run(ctx, in.Key, cmds...)
 	r.busy.Store(false)
-	if !ok {
+	if reply == nil {
 		return classify(err)
 	}
-	r.got(reply)
 	before := in.leftover
 	defer func() { in.several = in.leftover > before+1 }()
-	parse := resp{b: reply.b}
+	parse := resp{b: reply}
 	return classify(parse.streams(func(_, id []byte, fields [][]byte) error {
 		in.last = string(id)
 		in.leftover++

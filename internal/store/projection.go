@@ -143,8 +143,7 @@ func (r *Reader) AwaitEvent(ctx context.Context, l *Events, position string) err
 	}
 	r.busy.Store(true)
 	defer r.busy.Store(false)
-	reply := r.newReply()
-	_, err := r.run(ctx, l.Log, reply, []any{
+	_, err := r.run(ctx, l.Log, []any{
 		"XREAD", "COUNT", 1, "BLOCK", r.block(maxBlock).Milliseconds(), "STREAMS", l.Log, position,
 	})
 	return classify(err)

@@ -27,7 +27,6 @@ type Reader struct {
 	line atomic.Pointer[line] // nil before the first read of a cluster
 	buf  []any
 	busy atomic.Bool // a read that may block is under way
-	size int         // of the largest recent reply
 
 	queues []*Queue // of the last Read
 	names  []string // of their streams
@@ -41,15 +40,6 @@ type line struct {
 	pipe sender       // reaches the same server
 	node *node        // of a cluster
 }
-
-// rawReply is where a reply is read to. Messages go on using its memory, so that
-// each read has one of its own; it begins as large as recent ones were, because
-// growing costs more copies than reading.
-type rawReply struct{ b []byte }
-
-func (r *Reader) newReply() *rawReply { return &rawReply{make([]byte, 0, r.size+64)} }
-
-func (r *Reader) got(reply *rawReply) { r.size = max(len(reply.b), r.size-r.size/4) }
 
 // NewReader makes a reader. It connects at its first read.
 func (s *Store) NewReader() *Reader {
@@ -89,18 +79,16 @@ func (r *Reader) Close() error {
 }
 
 // run runs commands that read the keys of one slot, of which key is one, in order.
-// The last one's reply is the one that counts. It reports false, without an error,
-// when nothing was read because the slot is moving: the next read goes where it is
-// then.
-func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...[]any) (bool, error) {
+// It returns the last one's reply, or nil without an error when nothing was read because
+// the slot is moving: the next read goes where it is then.
+func (r *Reader) run(ctx context.Context, key string, cmds ...[]any) ([]byte, error) {
 	l := r.line.Load()
 	if r.s.cluster == nil {
-		err := l.run(ctx, reply, cmds)
-		return err == nil, err
+		return l.run(ctx, cmds)
 	}
 	n, err := r.s.cluster.at(ctx, Slot(key))
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if l == nil || l.node != n {
 		if l != nil {
@@ -112,20 +100,23 @@ func (r *Reader) run(ctx context.Context, key string, reply *rawReply, cmds ...[
 		l.node = n
 		r.line.Store(l)
 	}
-	if err = l.run(ctx, reply, cmds); err == nil {
-		return true, nil
-	}
-	if r.s.cluster.moves(ctx, n, key, err) {
+	reply, err := l.run(ctx, cmds)
+	if err != nil && r.s.cluster.moves(ctx, n, key, err) {
 		err = nil
 	}
-	return false, err
+	return reply, err
 }
 
-func (l *line) run(ctx context.Context, reply *rawReply, cmds [][]any) error {
-	if err := l.call(ctx, reply, cmds...); err != nil {
-		return err
+// run returns no reply together with an error.
+func (l *line) run(ctx context.Context, cmds [][]any) ([]byte, error) {
+	reply, err := l.call(ctx, cmds...)
+	if err == nil {
+		err = rawError(reply)
 	}
-	return rawError(reply.b)
+	if err != nil {
+		return nil, err
+	}
+	return reply, nil
 }
 
 // movePoll is how soon a reader looks again while its slot is on its way. Until it
@@ -180,13 +171,12 @@ func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, cou
 		args = args[2:] // the head is shorter
 	}
 	copy(args, []any{"XREADGROUP", "GROUP", group, consumer, "COUNT", count})
-	reply := r.newReply()
-	if ok, err := r.run(ctx, queues[0].Stream, reply, args); !ok {
+	reply, err := r.run(ctx, queues[0].Stream, args)
+	if reply == nil {
 		return classify(err)
 	}
-	r.got(reply)
 	at := 0
-	parse := resp{b: reply.b}
+	parse := resp{b: reply}
 	return classify(parse.streams(func(key, id []byte, fields [][]byte) error {
 		for i := range queues { // replies come in the order asked for
 			if r.names[(at+i)%len(queues)] == string(key) {

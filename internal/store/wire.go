@@ -19,10 +19,11 @@ import (
 // go-redis copies a raw reply piece by piece. Dialing, TLS, AUTH, SELECT and what else
 // makes a connection stay with go-redis. But for end it is not safe for concurrent use.
 type wire struct {
-	opts redis.Options
-	out  []byte
-	in   []byte // what was read beyond the last reply, which
-	used int    // so many bytes of it are, after next
+	opts  redis.Options
+	out   []byte
+	in    []byte // what was read; so many bytes of it
+	used  int    // are replies that were handed out
+	size  int    // of the largest recent reply that keep returned, and a little more
 
 	mu    sync.Mutex // guards the rest, which end looks at
 	rdb   *redis.Client
@@ -32,55 +33,54 @@ type wire struct {
 	over  bool
 }
 
-// call sends the commands together and reads their replies: into reply the last
-// one's, which may be an error. Those before it are for their effects.
-func (w *wire) call(ctx context.Context, reply *rawReply, cmds ...[]any) error {
+// call sends the commands together, reads their replies and returns the last one's,
+// which may be an error. Those before it are for their effects.
+func (w *wire) call(ctx context.Context, cmds ...[]any) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if w.expired(time.Now()) {
 		_ = w.close()
 	}
 	if w.conn == nil {
 		if err := w.connect(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	err := w.exchange(reply, cmds)
+	reply, err := w.exchange(cmds)
 	if err == nil {
-		if isReadOnly(rawError(reply.b)) {
+		if isReadOnly(rawError(reply)) {
 			_ = w.close()
 		}
-		return nil
+		return reply, nil
 	}
 	_ = w.close() // nobody knows what is still to come
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over {
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	return err
+	return nil, err
 }
 
-func (w *wire) exchange(reply *rawReply, cmds [][]any) error {
+func (w *wire) exchange(cmds [][]any) ([]byte, error) {
 	if err := w.bound(time.Now()); err != nil {
-		return err
+		return nil, err
 	}
 	for _, args := range cmds {
 		if err := w.add(args); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := w.flush(); err != nil {
-		return err
+		return nil, err
 	}
 	for range cmds[1:] {
-		var before rawReply
-		if err := w.read(&before); err != nil {
-			return err
+		if _, err := w.next(); err != nil {
+			return nil, err
 		}
 	}
-	return w.read(reply)
+	return w.keep()
 }
 
 // isReadOnly reports whether the server has become a replica: the next connection may
@@ -267,18 +267,30 @@ const maxBulk = 512 << 20
 // minRead is the room there is for a read.
 const minRead = 4 << 10
 
-// read appends one reply to that, of any kind. The connection reads straight into its
-// memory.
-func (w *wire) read(to *rawReply) error {
-	to.b = append(to.b, w.in...)
-	w.in = w.in[:0]
-	end, err := w.await(&to.b, 0)
-	if err != nil {
-		return err
+// largeReply is the size from which a copy costs more than memory that is larger than
+// need be.
+const largeReply = 64 << 10
+
+// keep returns one reply for good: messages go on using its memory. A small one is
+// copied, a large one takes along what it was read to, and the next one is read to as
+// much, because growing costs more copies than reading.
+func (w *wire) keep() ([]byte, error) {
+	if w.used == len(w.in) {
+		w.in, w.used = w.in[:0], 0
+		if n := cap(w.in); n < w.size || n > max(keptBuffer, 2*w.size) {
+			w.in = make([]byte, 0, w.size)
+		}
 	}
-	w.in = append(w.in, to.b[end:]...)
-	to.b = to.b[:end]
-	return nil
+	reply, err := w.reply()
+	if err != nil {
+		return nil, err
+	}
+	w.size = max(len(reply)+minRead, w.size-w.size/4)
+	if len(reply) < largeReply {
+		return bytes.Clone(reply), nil
+	}
+	w.in, w.used = bytes.Clone(w.in[w.used:]), 0
+	return reply, nil
 }
 
 // next returns one reply, which lasts until the next call.
@@ -289,6 +301,10 @@ func (w *wire) next() ([]byte, error) {
 			w.in = nil
 		}
 	}
+	return w.reply()
+}
+
+func (w *wire) reply() ([]byte, error) {
 	start := w.used
 	end, err := w.await(&w.in, start)
 	if err != nil {

@@ -25,6 +25,7 @@ func TestWireReadsOneReply(t *testing.T) {
 		"+OK\r\n", "-ERR no\r\n", ":42\r\n", "$-1\r\n", "$0\r\n\r\n", "$5\r\nab\r\nc\r\n", "*-1\r\n", "*0\r\n",
 		"*2\r\n$1\r\na\r\n*1\r\n*2\r\n:1\r\n$-1\r\n",
 		"$20000\r\n" + strings.Repeat("x\r\n*9", 4000) + "\r\n",
+		"$100000\r\n" + strings.Repeat("x\r\n*9", 20000) + "\r\n", ":1\r\n",
 		"*1\r\n*2\r\n$1\r\nk\r\n*2\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\np\r\n$2\r\n\r\n\r\n*2\r\n$3\r\n1-2\r\n*-1\r\n",
 	}
 	stream := strings.Join(replies, "")
@@ -36,11 +37,7 @@ func TestWireReadsOneReply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for by, read := range map[string]func(w *wire) ([]byte, error){
-				"read": func(w *wire) ([]byte, error) {
-					var reply rawReply
-					err := w.read(&reply)
-					return reply.b, err
-				},
+				"keep": (*wire).keep,
 				"next": (*wire).next,
 			} {
 				w := wire{conn: readerConn{r: from(strings.NewReader(stream))}}
@@ -60,7 +57,7 @@ func TestWireReadsOneReply(t *testing.T) {
 func TestWireRefusesWhatIsNoReply(t *testing.T) {
 	for _, bad := range []string{"\r\n", "\n", "x\r\n", "$x\r\n", "*1\r\n?\r\n", "HTTP/1.1 400 Bad Request\r\n", ">1\r\n+push\r\n"} {
 		w := wire{conn: readerConn{r: strings.NewReader(bad)}}
-		if err := w.read(&rawReply{}); !errors.Is(err, errProtocol) {
+		if _, err := w.keep(); !errors.Is(err, errProtocol) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -74,12 +71,12 @@ func FuzzWire(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		read := func(r io.Reader) (string, error) {
-			w, got := wire{conn: readerConn{r: r}}, rawReply{}
-			err := w.read(&got)
-			if err == nil && !bytes.HasPrefix(raw, append(got.b, w.in...)) {
-				t.Fatalf("%q and the rest %q are not from %q", got.b, w.in, raw)
+			w := wire{conn: readerConn{r: r}}
+			got, err := w.keep()
+			if rest := w.in[w.used:]; err == nil && !bytes.HasPrefix(raw, append(got, rest...)) {
+				t.Fatalf("%q and the rest %q are not from %q", got, rest, raw)
 			}
-			return string(got.b), err
+			return string(got), err
 		}
 		once, err := read(bytes.NewReader(raw))
 		again, err2 := read(iotest.OneByteReader(bytes.NewReader(raw)))
