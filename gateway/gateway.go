@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/lazyctx"
 	"github.com/leanmq/leanmq/leanmq"
 	"github.com/leanmq/leanmq/webhook"
 )
@@ -154,9 +155,9 @@ type call struct {
 // do sends the request and waits for the reply. Errors are problems.
 func (g *Gateway) do(ctx context.Context, c *call) (*leanmq.Reply, error) {
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > g.timeout {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, g.timeout)
-		defer cancel()
+		bound := lazyctx.WithTimeout(ctx, g.timeout)
+		defer bound.End(nil)
+		ctx = bound
 	}
 	reply, err := g.exchange(ctx, c)
 	if err != nil {

@@ -158,7 +158,7 @@ func (p *pool) handleBatch(batch []*Message) time.Duration {
 	left.Store(int64(len(run)))
 	for i, m := range run {
 		one := p.context(m)
-		defer one.end(nil)
+		defer one.End(nil)
 		each[i] = one
 		stop := context.AfterFunc(one, func() {
 			if left.Add(-1) == 0 {

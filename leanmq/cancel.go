@@ -101,7 +101,7 @@ func (p *pool) learnCanceled(ctx context.Context) error {
 	p.cancels.Store(len(p.canceled.at) > 0)
 	for m := p.held.next; m != &p.held; m = m.next {
 		if m.cancel != nil && p.canceled.has(m) {
-			m.cancel.end(ErrCanceled)
+			m.cancel.End(ErrCanceled)
 		}
 	}
 	return nil

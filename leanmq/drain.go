@@ -132,7 +132,7 @@ func (p *pool) cancelAll(cause error) int {
 	defer p.mu.Unlock()
 	for m := p.held.next; m != &p.held; m = m.next {
 		if m.cancel != nil {
-			m.cancel.end(cause)
+			m.cancel.End(cause)
 		}
 	}
 	return p.workers

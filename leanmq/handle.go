@@ -5,6 +5,8 @@ import (
 	"errors"
 	"runtime/debug"
 	"time"
+
+	"github.com/leanmq/leanmq/internal/lazyctx"
 )
 
 // handle runs the handler for one message, unless its time is over at the start, and
@@ -17,7 +19,7 @@ func (p *pool) handle(m *Message, start time.Time) (took time.Duration) {
 	err := call(ctx, p.h, m)
 	took = max(time.Since(start), 1)
 	p.conclude(ctx, m, err)
-	ctx.end(nil)
+	ctx.End(nil)
 	p.c.noteRun(m, start, took, err)
 	return took
 }
@@ -60,19 +62,20 @@ func (m *Message) expired(c *Client, now time.Time) bool {
 }
 
 // context makes the handler's context and lets the keeper end it.
-func (p *pool) context(m *Message) *handlerContext {
-	ctx := &handlerContext{base: p.base}
+func (p *pool) context(m *Message) *lazyctx.Context {
+	var deadline time.Time
 	if !m.Deadline.IsZero() {
-		ctx.deadline = p.c.local(m.Deadline)
+		deadline = p.c.local(m.Deadline)
 	}
+	ctx := lazyctx.New(p.base, deadline, ErrExpired)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.cancel = ctx
 	if m.lost { // just before
-		ctx.end(ErrLeaseLost)
+		ctx.End(ErrLeaseLost)
 	}
 	if p.canceled.has(m) {
-		ctx.end(ErrCanceled)
+		ctx.End(ErrCanceled)
 	}
 	return ctx
 }

@@ -23,6 +23,7 @@ func TestCoreImportsOnlyWhatItMay(t *testing.T) {
 	allowed := map[string][]string{
 		"leanmq": {
 			module + "internal/store",
+			module + "internal/lazyctx",
 			"github.com/redis/go-redis/v9",
 			"github.com/rs/zerolog",
 			"github.com/go-playground/validator/v10",
@@ -48,7 +49,8 @@ func TestCoreImportsOnlyWhatItMay(t *testing.T) {
 func TestCoreDoesNotLinkTheEmbeddedStore(t *testing.T) {
 	for _, path := range golist(t, "-deps", module+"leanmq") {
 		if strings.Contains(path, "miniredis") || strings.Contains(path, "gopher-lua") ||
-			strings.HasPrefix(path, module) && path != module+"leanmq" && path != module+"internal/store" {
+			strings.HasPrefix(path, module) &&
+				!slices.Contains([]string{module + "leanmq", module + "internal/store", module + "internal/lazyctx"}, path) {
 			t.Errorf("the core links %s", path)
 		}
 	}
@@ -84,7 +86,7 @@ func TestOnlyTestsLinkWhatIsForTests(t *testing.T) {
 	}
 	for _, path := range golist(t, "-deps", module+"leanmq/leanmqtest") {
 		if strings.HasPrefix(path, module) && !slices.Contains([]string{
-			module + "leanmq/leanmqtest", module + "leanmq", module + "leanmq/embedded", module + "internal/store",
+			module + "leanmq/leanmqtest", module + "leanmq", module + "leanmq/embedded", module + "internal/store", module + "internal/lazyctx",
 		}, path) {
 			t.Errorf("leanmqtest links %s", path)
 		}

@@ -44,11 +44,11 @@ type Inbox struct {
 
 	dropped atomic.Int64
 
-	// ends are channels that have delivered how a request ended: whoever sent it had
-	// taken the channel out of the inbox, so that nobody has it any more. Those of
-	// requests whose context ended may still get one, and are not used again. They are
-	// the inbox's own because a channel must stay in its testing/synctest bubble.
-	ends sync.Pool
+	// waiters have delivered how a request ended: whoever sent that had taken the channel
+	// out of the inbox, so that nobody has it any more. Those of requests whose context
+	// ended may still get one, and are not used again. They are the inbox's own because a
+	// channel must stay in its testing/synctest bubble.
+	waiters sync.Pool
 }
 
 // OpenInbox opens an inbox. Close it.
@@ -104,8 +104,12 @@ func (b *Inbox) read(ctx context.Context) {
 // duplicate or not ours, is dropped and counted.
 func (b *Inbox) arrived(r store.Reply) {
 	n, err := strconv.ParseUint(r.Correlation, correlationBase, 64)
+	if err != nil {
+		b.dropped.Add(1)
+		return
+	}
 	end, ok := b.take(n)
-	if err != nil || !ok {
+	if !ok {
 		b.dropped.Add(1)
 		return
 	}

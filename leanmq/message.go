@@ -4,6 +4,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/lazyctx"
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -53,8 +54,8 @@ type Message struct {
 	// While it is held by a pool.
 	next, prev *Message
 	verdict    verdict
-	run        *run            // for hooks only
-	cancel     *handlerContext // while its handler runs
+	run        *run             // for hooks only
+	cancel     *lazyctx.Context // while its handler runs
 	settling   bool
 	lost       bool
 	tx         inTx // guarded by the pool's lock, if a pool holds it

@@ -244,7 +244,7 @@ func (p *pool) loseLocked(m *Message, why string, tell []MessageInfo) []MessageI
 	}
 	m.lost = true
 	if m.cancel != nil {
-		m.cancel.end(ErrLeaseLost)
+		m.cancel.End(ErrLeaseLost)
 	}
 	p.log.Warn().Str("id", m.ID).Msg("lease lost: " + why)
 	if p.c.hooks != nil {

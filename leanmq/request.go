@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/lazyctx"
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -18,28 +19,51 @@ import (
 // Errors: [ErrNoReply] when the time was up, those of Send, and the cause of
 // ctx. A reply with an error status is a reply, not an error.
 func (b *Inbox) Request(ctx context.Context, q *Queue, payload []byte, opts ...SendOption) (*Reply, error) {
+	bound, _ := ctx.(*lazyctx.Bound)
 	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, DefaultRequestTimeout)
-		defer cancel()
+		bound = lazyctx.WithTimeout(ctx, DefaultRequestTimeout)
+		defer bound.End(nil)
+		ctx = bound
 	}
 	w, err := b.ask(ctx, q, payload, opts)
 	if err != nil {
 		return nil, err
 	}
 	// What was needed to send is off the stack: many may wait here at once.
+	done, timeUp := w.until(ctx, bound)
 	select {
 	case end := <-w.end:
 		return b.ended(q, &w, end)
-	case <-ctx.Done():
-		b.forget(w.correlation)
-		return nil, unanswered(ctx, q, &w)
+	case <-done:
+	case <-timeUp:
 	}
+	b.forget(w.correlation)
+	<-ctx.Done() // at the same time, if somebody looked at it
+	return nil, unanswered(ctx, q, &w)
+}
+
+// until is what ends the wait: a timer that is used again, instead of one that a context
+// makes, where nothing but the deadline of bound, if it is one, is added to its parent.
+func (w *wait) until(ctx context.Context, bound *lazyctx.Bound) (done <-chan struct{}, timeUp <-chan time.Time) {
+	if bound == nil {
+		return ctx.Done(), nil
+	}
+	deadline, _ := bound.Deadline()
+	left := time.Until(deadline)
+	if w.timer == nil {
+		w.timer = time.NewTimer(left)
+	} else {
+		w.timer.Reset(left)
+	}
+	return bound.Parent().Done(), w.timer.C
 }
 
 // ended opens the reply to a request, if there is one.
 func (b *Inbox) ended(q *Queue, w *wait, end replyOrError) (*Reply, error) {
-	b.ends.Put(w.end)
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	b.waiters.Put(w.waiter)
 	w.post.Release()
 	if end.err != nil {
 		return nil, q.wrap("request", "", end.err)
@@ -68,7 +92,13 @@ func unanswered(ctx context.Context, q *Queue, w *wait) error {
 type wait struct {
 	post        store.Post
 	correlation uint64
-	end         chan replyOrError
+	*waiter
+}
+
+// waiter is what a request waits with.
+type waiter struct {
+	end   chan replyOrError
+	timer *time.Timer // nil until one was needed
 }
 
 // replyOrError is what a request ends with, unless its context ends before.
@@ -88,8 +118,8 @@ func (b *Inbox) ask(ctx context.Context, q *Queue, payload []byte, opts []SendOp
 		e.TTL = max(time.Until(deadline).Milliseconds(), 1)
 	}
 	w.correlation = rand.Uint64()
-	if w.end, _ = b.ends.Get().(chan replyOrError); w.end == nil {
-		w.end = make(chan replyOrError, 1)
+	if w.waiter, _ = b.waiters.Get().(*waiter); w.waiter == nil {
+		w.waiter = &waiter{end: make(chan replyOrError, 1)}
 	}
 	if err := b.expect(w); err != nil {
 		return w, q.wrap("request", "", err)

@@ -112,17 +112,16 @@ func (p *pipe) runIfAlone(ctx context.Context, c *call) (alone bool, err error) 
 
 // own copies what belongs to the caller, who may return before it is written.
 func own(ctx context.Context, cmds []redis.Cmder) {
-	if ctx.Done() == nil {
-		return
-	}
 	for _, cmd := range cmds {
 		if a, ok := cmd.(*addition); ok {
-			a.own()
+			if a.apart != nil && ctx.Done() != nil {
+				a.own()
+			}
 			continue
 		}
 		args := cmd.Args()
 		for i, arg := range args {
-			if b, ok := arg.([]byte); ok {
+			if b, ok := arg.([]byte); ok && ctx.Done() != nil {
 				args[i] = bytes.Clone(b)
 			}
 		}

@@ -19,11 +19,11 @@ import (
 // go-redis copies a raw reply piece by piece. Dialing, TLS, AUTH, SELECT and what else
 // makes a connection stay with go-redis. But for end it is not safe for concurrent use.
 type wire struct {
-	opts  redis.Options
-	out   []byte
-	in    []byte // what was read; so many bytes of it
-	used  int    // are replies that were handed out
-	size  int    // of the largest recent reply that keep returned, and a little more
+	opts redis.Options
+	out  []byte
+	in   []byte // what was read; so many bytes of it
+	used int    // are replies that were handed out
+	size int    // of the largest recent reply that keep returned, and a little more
 
 	mu    sync.Mutex // guards the rest, which end looks at
 	rdb   *redis.Client

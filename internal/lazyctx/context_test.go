@@ -1,4 +1,4 @@
-package leanmq
+package lazyctx_test
 
 import (
 	"context"
@@ -9,9 +9,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/leanmq/leanmq/internal/lazyctx"
 )
 
 type valueKey struct{}
+
+var (
+	errLost    = errors.New("lost")
+	errOther   = errors.New("another one")
+	errThird   = errors.New("a third one")
+	errExpired = errors.New("expired")
+)
 
 // looks are the ways in which somebody can make the ordinary context; the first is not
 // to.
@@ -29,7 +38,7 @@ var looks = []struct {
 
 // Whenever it is looked at, before the end or after it, it says what a context of the
 // standard library that was made at the beginning says.
-func TestHandlerContextIsOrdinary(t *testing.T) {
+func TestContextIsOrdinary(t *testing.T) {
 	ends := []struct {
 		name  string
 		after time.Duration // the deadline; 0 = none
@@ -39,37 +48,38 @@ func TestHandlerContextIsOrdinary(t *testing.T) {
 	}{
 		{"goes on", 0, func(func(error)) {}, nil, nil},
 		{"goes on with a deadline", time.Hour, func(func(error)) {}, nil, nil},
-		{"ended", 0, func(end func(error)) { end(ErrLeaseLost) }, context.Canceled, ErrLeaseLost},
+		{"ended", 0, func(end func(error)) { end(errLost) }, context.Canceled, errLost},
 		{"ended without a cause", 0, func(end func(error)) { end(nil) }, context.Canceled, context.Canceled},
-		{"ended twice", 0, func(end func(error)) { end(ErrCanceled); end(ErrDrainTimeout) }, context.Canceled, ErrCanceled},
-		{"ended, then without a cause", 0, func(end func(error)) { end(ErrDrainTimeout); end(nil) }, context.Canceled, ErrDrainTimeout},
+		{"ended twice", 0, func(end func(error)) { end(errOther); end(errThird) }, context.Canceled, errOther},
+		{"ended, then without a cause", 0, func(end func(error)) { end(errThird); end(nil) }, context.Canceled, errThird},
 		{"ended before the deadline", time.Hour, func(end func(error)) {
-			end(ErrDrainTimeout)
+			end(errThird)
 			time.Sleep(2 * time.Hour)
-		}, context.Canceled, ErrDrainTimeout},
-		{"deadline", time.Hour, func(func(error)) { time.Sleep(time.Hour) }, context.DeadlineExceeded, ErrExpired},
+		}, context.Canceled, errThird},
+		{"deadline", time.Hour, func(func(error)) { time.Sleep(time.Hour) }, context.DeadlineExceeded, errExpired},
 		{"deadline, then ended", time.Hour, func(end func(error)) {
 			time.Sleep(2 * time.Hour)
-			end(ErrLeaseLost)
-		}, context.DeadlineExceeded, ErrExpired},
+			end(errLost)
+		}, context.DeadlineExceeded, errExpired},
 		{"deadline, then returned", time.Hour, func(end func(error)) {
 			time.Sleep(2 * time.Hour)
 			end(nil)
-		}, context.DeadlineExceeded, ErrExpired},
-		{"deadline that had passed", -time.Hour, func(func(error)) {}, context.DeadlineExceeded, ErrExpired},
+		}, context.DeadlineExceeded, errExpired},
+		{"deadline that had passed", -time.Hour, func(func(error)) {}, context.DeadlineExceeded, errExpired},
 	}
 	for _, e := range ends {
 		for _, l := range looks {
 			t.Run(e.name+"/"+l.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					base := context.WithValue(t.Context(), valueKey{}, "of the base")
-					h := &handlerContext{base: context.WithoutCancel(base)}
+					var deadline time.Time
 					if e.after != 0 {
-						h.deadline = time.Now().Add(e.after)
+						deadline = time.Now().Add(e.after)
 					}
-					defer h.end(nil)
+					h := lazyctx.New(context.WithoutCancel(base), deadline, errExpired)
+					defer h.End(nil)
 					l.look(h)
-					e.end(h.end)
+					e.end(h.End)
 					synctest.Wait()
 
 					if got := h.Err(); got != e.err { //nolint:errorlint // it is the very same one
@@ -88,7 +98,7 @@ func TestHandlerContextIsOrdinary(t *testing.T) {
 							t.Error("it is not done")
 						}
 					}
-					if d, ok := h.Deadline(); ok != (e.after != 0) || !d.Equal(h.deadline) {
+					if d, ok := h.Deadline(); ok != (e.after != 0) || !d.Equal(deadline) {
 						t.Errorf("the deadline is %v, %v", d, ok)
 					}
 					if v := h.Value(valueKey{}); v != "of the base" {
@@ -102,7 +112,7 @@ func TestHandlerContextIsOrdinary(t *testing.T) {
 
 // Children of every kind end with it and with its cause, whether they were made before
 // its end or after it.
-func TestHandlerContextEndsItsChildren(t *testing.T) {
+func TestContextEndsItsChildren(t *testing.T) {
 	children := map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"WithCancel": context.WithCancel,
 		"WithTimeout": func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -122,17 +132,18 @@ func TestHandlerContextEndsItsChildren(t *testing.T) {
 			for _, before := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s/deadline %v/made before %v", name, deadline, before), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						h := &handlerContext{base: context.Background()}
-						want := ErrLeaseLost
+						want := errLost
+						var at time.Time
 						if deadline != 0 {
-							h.deadline = time.Now().Add(deadline)
+							at = time.Now().Add(deadline)
 						}
+						h := lazyctx.New(context.Background(), at, errExpired)
 						end := func() {
 							if deadline == 0 {
-								h.end(ErrLeaseLost)
+								h.End(errLost)
 								return
 							}
-							want = ErrExpired
+							want = errExpired
 							time.Sleep(2 * deadline)
 						}
 						if !before {
@@ -150,7 +161,7 @@ func TestHandlerContextEndsItsChildren(t *testing.T) {
 						if cause := context.Cause(ctx); cause != want { //nolint:errorlint // it is the very same one
 							t.Errorf("the child's cause is %v, want %v", cause, want)
 						}
-						h.end(nil)
+						h.End(nil)
 					})
 				})
 			}
@@ -159,9 +170,9 @@ func TestHandlerContextEndsItsChildren(t *testing.T) {
 }
 
 // A child costs no goroutine, and one that ends by itself leaves the others alone.
-func TestHandlerContextChildCostsNoGoroutine(t *testing.T) {
-	h := &handlerContext{base: context.Background(), deadline: time.Now().Add(time.Hour)}
-	defer h.end(nil)
+func TestContextChildCostsNoGoroutine(t *testing.T) {
+	h := lazyctx.New(context.Background(), time.Now().Add(time.Hour), errExpired)
+	defer h.End(nil)
 	before := runtime.NumGoroutine()
 	first, cancelFirst := context.WithCancel(h)
 	second, cancelSecond := context.WithCancel(h)
@@ -176,14 +187,14 @@ func TestHandlerContextChildCostsNoGoroutine(t *testing.T) {
 }
 
 // Of those who end it at once one wins, and all see that one, whoever looks meanwhile.
-func TestHandlerContextEndedAtOnce(t *testing.T) {
-	causes := []error{ErrLeaseLost, ErrCanceled, ErrDrainTimeout, nil}
+func TestContextEndedAtOnce(t *testing.T) {
+	causes := []error{errLost, errOther, errThird, nil}
 	for range 1000 {
-		h := &handlerContext{base: context.Background(), deadline: time.Now().Add(time.Hour)}
+		h := lazyctx.New(context.Background(), time.Now().Add(time.Hour), errExpired)
 		var all sync.WaitGroup
 		seen := make([]error, 4)
 		for i, cause := range causes {
-			all.Go(func() { h.end(cause) })
+			all.Go(func() { h.End(cause) })
 			all.Go(func() {
 				child, cancel := context.WithCancel(h)
 				defer cancel()
@@ -204,14 +215,53 @@ func TestHandlerContextEndedAtOnce(t *testing.T) {
 	}
 }
 
+// One that is bound ends with its parent and at its deadline, as an ordinary one does,
+// whether somebody has looked before or not.
+func TestBoundEndsWithItsParentAndInTime(t *testing.T) {
+	for _, l := range looks {
+		for _, e := range []struct {
+			name       string
+			end        func(context.CancelCauseFunc)
+			err, cause error
+		}{
+			{"goes on", func(context.CancelCauseFunc) { time.Sleep(59 * time.Minute) }, nil, nil},
+			{"parent", func(end context.CancelCauseFunc) { end(errLost) }, context.Canceled, errLost},
+			{"deadline", func(context.CancelCauseFunc) { time.Sleep(time.Hour) }, context.DeadlineExceeded, context.DeadlineExceeded},
+			{"both", func(end context.CancelCauseFunc) { end(errLost); time.Sleep(time.Hour) }, context.Canceled, errLost},
+		} {
+			t.Run(e.name+"/"+l.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					parent, end := context.WithCancelCause(context.WithValue(t.Context(), valueKey{}, "of the parent"))
+					defer end(nil)
+					b := lazyctx.WithTimeout(parent, time.Hour)
+					defer b.End(nil)
+					l.look(b)
+					e.end(end)
+					synctest.Wait()
+					if got := b.Err(); got != e.err { //nolint:errorlint // it is the very same one
+						t.Errorf("Err is %v, want %v", got, e.err)
+					}
+					if got := context.Cause(b); got != e.cause { //nolint:errorlint // it is the very same one
+						t.Errorf("the cause is %v, want %v", got, e.cause)
+					}
+					if v := b.Value(valueKey{}); v != "of the parent" {
+						t.Errorf("the value is %v", v)
+					}
+				})
+			})
+		}
+	}
+}
+
 // What nobody looks at is one allocation.
-func TestHandlerContextUnseenIsCheap(t *testing.T) {
+func TestContextUnseenIsCheap(t *testing.T) {
 	deadline := time.Now().Add(time.Hour)
 	allocs := testing.AllocsPerRun(100, func() {
-		h := &handlerContext{base: context.Background(), deadline: deadline}
+		h := lazyctx.New(context.Background(), deadline, errExpired)
 		ctx := context.Context(h)
 		ctx.Deadline()
-		h.end(nil)
+		_ = ctx.Err()
+		h.End(nil)
 	})
 	if allocs > 1 {
 		t.Errorf("%v allocations", allocs)
