@@ -5,7 +5,9 @@
 //	go run . -quick                       whether it works: less than two minutes
 //	go run . -scenario send/100           one scenario, or a family of them
 //	go run . -system leanmq,bare          some systems
-//	go run . -json run.jsonl -svg charts  for the documentation
+//	go run . -json run.jsonl -svg charts  figures as JSON lines, and charts
+//	go run . -from run.jsonl -update ../README.md,../docs/performance.md
+//	                                      tables and charts of a run that was written
 //	go run . -cpuprofile cpu -memprofile mem -system leanmq -scenario request/100
 //
 // Every run of a system has a redis-server, or a NATS server in this process, of its
@@ -51,6 +53,8 @@ func run(ctx context.Context, args []string) (err error) {
 	rounds := flags.Int("rounds", 0, "how often all is measured (default 5, with -quick 1)")
 	jsonFile := flags.String("json", "", "`file` for all figures, as JSON lines")
 	svgDir := flags.String("svg", "", "`directory` for charts")
+	from := flags.String("from", "", "`file` that -json wrote: show its figures instead of measuring")
+	documents := flags.String("update", "", "comma-separated `files` of Markdown whose tables of figures are written anew")
 	_ = flags.Parse(args)
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -58,6 +62,23 @@ func run(ctx context.Context, args []string) (err error) {
 	scenarios, err := choose(*only, *with)
 	if err != nil {
 		return err
+	}
+	publish := func(meta report.Meta, results *report.Results) error {
+		var errs []error
+		if *svgDir != "" {
+			errs = append(errs, draw(*svgDir, report.Charts(scenarios, results)))
+		}
+		for _, file := range strings.FieldsFunc(*documents, func(c rune) bool { return c == ',' }) {
+			errs = append(errs, update(file, meta, scenarios, results))
+		}
+		return errors.Join(errs...)
+	}
+	if *from != "" {
+		meta, results, err := readRun(*from)
+		if err != nil {
+			return err
+		}
+		return publish(meta, results)
 	}
 	scale := scenario.Full
 	if *quick {
@@ -97,10 +118,20 @@ func run(ctx context.Context, args []string) (err error) {
 		var lines bytes.Buffer
 		errs = append(errs, report.WriteJSON(&lines, meta, &results), os.WriteFile(*jsonFile, lines.Bytes(), 0o644))
 	}
-	if *svgDir != "" {
-		errs = append(errs, draw(*svgDir, report.Charts(scenarios, &results)))
+	return errors.Join(append(errs, publish(meta, &results))...)
+}
+
+func readRun(file string) (report.Meta, *report.Results, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return report.Meta{}, nil, err
 	}
-	return errors.Join(errs...)
+	defer func() { _ = f.Close() }()
+	meta, results, err := report.ReadJSON(f)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
+	return meta, results, err
 }
 
 func draw(dir string, charts map[string]*report.Chart) error {

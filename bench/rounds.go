@@ -15,13 +15,17 @@ import (
 	"github.com/leanmq/leanmq/bench/system"
 )
 
-// measureScenario runs a scenario with all its systems, as many rounds as the scale
-// says, each in another order: what the machine does meanwhile hits all alike. A
-// system that fails is left out of further rounds.
+// measureScenario runs a scenario with all its systems, as many rounds as the scale and
+// the scenario say, each in another order: what the machine does meanwhile hits all
+// alike. A system that fails is left out of further rounds.
 func measureScenario(ctx context.Context, s *scenario.Scenario, scale scenario.Scale, results *report.Results) map[string]error {
 	failed := map[string]error{}
 	order := slices.Clone(s.Systems)
-	for range scale.Rounds {
+	rounds := scale.Rounds * max(s.Times, 1)
+	if s.Once {
+		rounds = 1
+	}
+	for range rounds {
 		for _, sys := range order {
 			if failed[sys.Name] != nil || ctx.Err() != nil {
 				continue

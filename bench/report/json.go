@@ -2,6 +2,8 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 )
 
@@ -18,4 +20,23 @@ func WriteJSON(w io.Writer, meta Meta, rs *Results) error {
 		}
 	}
 	return nil
+}
+
+// ReadJSON reads what WriteJSON wrote.
+func ReadJSON(r io.Reader) (meta Meta, rs *Results, err error) {
+	dec := json.NewDecoder(r)
+	if err := dec.Decode(&meta); err != nil {
+		return meta, nil, fmt.Errorf("the first line is none of a run: %w", err)
+	}
+	rs = new(Results)
+	for {
+		var one Result
+		switch err := dec.Decode(&one); {
+		case errors.Is(err, io.EOF):
+			return meta, rs, nil
+		case err != nil:
+			return meta, nil, err
+		}
+		rs.all = append(rs.all, &one)
+	}
 }

@@ -52,6 +52,26 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestReadJSON(t *testing.T) {
+	var once, again bytes.Buffer
+	if err := WriteJSON(&once, Meta{Machine: "m", Versions: map[string]string{"go": "1"}}, threeRounds()); err != nil {
+		t.Fatal(err)
+	}
+	text := once.String()
+	meta, rs, err := ReadJSON(&once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteJSON(&again, meta, rs); err != nil || again.String() != text {
+		t.Errorf("%v; got\n%swant\n%s", err, again.String(), text)
+	}
+	for _, bad := range []string{"", "{}\nx", "[]"} {
+		if _, _, err := ReadJSON(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q is taken for a run", bad)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	s := &scenario.Scenario{
 		Name: "send/1", About: "one sends", Payload: 256, Main: "rate",

@@ -16,8 +16,10 @@ func backlogs() []*Scenario {
 		Name:    "backlog",
 		Title:   "Processing while a million messages wait",
 		About:   "rate of processing while few or many messages wait; kept: the longest queue's share of the best rate",
+		Row:     "rate with 1,000,000 waiting, of the best with fewer",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.JetStream},
 		Main:    "kept",
+		Once:    true,
 		Goals:   []Goal{{Metric: "kept", AtLeast: 0.9}},
 		Run:     backlog,
 	}, false, false)

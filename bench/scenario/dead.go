@@ -15,8 +15,10 @@ func deads() []*Scenario {
 		Name:    "dead",
 		Title:   "Sending dead letters again",
 		About:   "list all dead letters, then send them again; heap: the most that this process took for it (asynq keeps no more than 10,000)",
+		Row:     "dead letters sent again, of 1,000,000",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq},
 		Main:    "requeue",
+		Once:    true,
 		Goals: []Goal{
 			{Metric: "requeue", AtLeast: 100_000},
 			{Metric: "heap", AtMost: 64},

@@ -15,6 +15,7 @@ func flows() []*Scenario {
 		Name:    "flow",
 		Title:   "Sending and processing at once",
 		About:   "100 callers send while the messages are handled, until all are",
+		Row:     "send and handle at once",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    measure.Rate,
 		Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.85}},

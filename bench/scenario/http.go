@@ -26,6 +26,7 @@ func https() []*Scenario {
 			Name:    fmt.Sprint("http/", connections),
 			Title:   "HTTP through the gateway",
 			About:   fmt.Sprintf("POST over %d connections to a service behind the gateway, or behind a reverse proxy", connections),
+			Row:     fmt.Sprintf("HTTP, %d connections", connections),
 			Systems: []system.System{system.LeanMQ, system.Proxy},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "proxy", AtLeast: atLeast}},

@@ -23,9 +23,11 @@ func idles() []*Scenario {
 			Name:    fmt.Sprint("idle/", routes),
 			Title:   "From a send to its handler in an idle system",
 			About:   fmt.Sprintf("one message at a time; routes (queues, topics) in the process: %d", routes),
+			Row:     fmt.Sprint("idle send → handler, routes: ", routes),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.P50,
 			Lower:   true,
+			Times:   3,
 			Goals: []Goal{
 				{Metric: measure.P50, Versus: "bare", AtMost: limit},
 				{Metric: measure.P99, Versus: "bare", AtMost: limit},

@@ -22,6 +22,7 @@ func jobs() []*Scenario {
 			Name:    fmt.Sprint("job/", job.workers),
 			Title:   "Jobs that take their time",
 			About:   fmt.Sprintf("%d workers with jobs that wait for %v, as for a database", job.workers, job.takes),
+			Row:     fmt.Sprintf("jobs of %v, %d workers", job.takes, job.workers),
 			Systems: []system.System{system.LeanMQ, system.Goroutines, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "goroutines", AtLeast: 0.97}},

@@ -14,6 +14,7 @@ func memories() []*Scenario {
 		Name:    "memory",
 		Title:   "Memory of a waiting message, payload included",
 		About:   "what a waiting message takes, its payload included: of Redis' memory, or on JetStream's disk",
+		Row:     "a queued message",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    "memory",
 		Lower:   true,

@@ -10,28 +10,34 @@ import (
 )
 
 // processes: fetch, a handler that does nothing, settle, from a queue that was
-// filled before.
+// filled before. With one worker as well: who needs messages in order has no more, and
+// watermill's documentation shows one subscriber.
 func processes() []*Scenario {
-	return variants(Scenario{
-		Name:    "process",
+	best := processing("process", "fetch, handle (nothing to do) and settle what waits in a queue", "fetch, handle, settle", system.Best)
+	best.Goals = []Goal{
+		{Metric: measure.Rate, Versus: "bare", AtLeast: 0.85},
+		{Metric: measure.Rate, Versus: "asynq", AtLeast: 15},
+		{Metric: measure.Rate, Versus: "watermill", AtLeast: 15},
+		{Metric: measure.Rate, Versus: "jetstream", AtLeast: 1.3},
+	}
+	one := processing("process/1", "the same with one worker", "fetch, handle, settle, one worker", 1)
+	return append(variants(best, true, true), variants(one, false, false)...)
+}
+
+func processing(name, about, row string, workers int) Scenario {
+	return Scenario{
+		Name: name, About: about, Row: row,
 		Title:   "Processing what waits: fetch, handle, settle",
-		About:   "fetch, handle (nothing to do) and settle what waits in a queue",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    measure.Rate,
-		Goals: []Goal{
-			{Metric: measure.Rate, Versus: "bare", AtLeast: 0.85},
-			{Metric: measure.Rate, Versus: "asynq", AtLeast: 15},
-			{Metric: measure.Rate, Versus: "watermill", AtLeast: 15},
-			{Metric: measure.Rate, Versus: "jetstream", AtLeast: 1.3},
-		},
 		Run: func(ctx context.Context, r *Run) ([]measure.Measure, error) {
 			n, err := fill(ctx, r, min(r.Scale.Fill, r.maxMessages()), 2*r.Scale.Time)
 			if err != nil {
 				return nil, err
 			}
-			return process(ctx, r, n, system.Best, func() {})
+			return process(ctx, r, n, workers, func() {})
 		},
-	}, true, true)
+	}
 }
 
 // process measures the handling of n messages that wait, for the time of the scale

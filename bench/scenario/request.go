@@ -18,6 +18,7 @@ func requests() []*Scenario {
 			Name:    fmt.Sprint("request/", callers),
 			Title:   "Request and reply",
 			About:   callersThat(callers, "send a request, wait for its answer"),
+			Row:     "`Request`, " + atOnce(callers),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.Micro},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.9}},

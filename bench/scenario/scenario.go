@@ -16,11 +16,14 @@ type Scenario struct {
 	Name    string          // "send/100/4KB": a family and what is special
 	Title   string          // of its family
 	About   string          // what is special, in a sentence
+	Row     string          // the same in the tables of documents
 	Systems []system.System // that can do it
 	Durable bool            // Redis with appendfsync everysec
 	Payload int             // bytes
 	Main    string          // metric that charts and ratios are of
 	Lower   bool            // less of it is better
+	Times   int             // how often a round measures it, where it is unsteady; 0 = once
+	Once    bool            // only the first round does: it takes minutes
 	Goals   []Goal
 	Run     func(ctx context.Context, r *Run) ([]measure.Measure, error)
 }

@@ -17,6 +17,7 @@ func sends() []*Scenario {
 			Name:    fmt.Sprint("send/", callers),
 			Title:   "Sending, one message after another",
 			About:   callersThat(callers, "send one message after another"),
+			Row:     "`Send`, " + atOnce(callers),
 			Systems: []system.System{system.LeanMQ, system.Bare, system.BarePlain, system.Asynq, system.Watermill, system.JetStream},
 			Main:    measure.Rate,
 			Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.95}},
@@ -41,6 +42,7 @@ func sendManys() []*Scenario {
 		Name:    "sendmany",
 		Title:   "Sending 200 messages at a time",
 		About:   "one caller sends 200 messages at a time",
+		Row:     "`SendMany` by 200",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Watermill, system.JetStream},
 		Main:    measure.Rate,
 		Goals:   []Goal{{Metric: measure.Rate, Versus: "bare", AtLeast: 0.9}},
@@ -72,6 +74,13 @@ func load(r *Run, callers, messages int, f func() error) ([]measure.Measure, err
 	rate := calls.Rate("msg/s")
 	rate.Value *= float64(messages)
 	return slices.Concat([]measure.Measure{rate}, measure.Latencies(calls.Took), costs), err
+}
+
+func atOnce(n int) string {
+	if n == 1 {
+		return "one at a time"
+	}
+	return fmt.Sprint(n, " at once")
 }
 
 func callersThat(n int, do string) string {

@@ -15,6 +15,7 @@ func startups() []*Scenario {
 		Name:    "startup",
 		Title:   "Start of a process with 1,000 routes",
 		About:   "a process that serves 1,000 routes starts: until it says that it is ready, and until it has handled a message to the last route",
+		Row:     "start with 1,000 routes",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Asynq, system.Watermill, system.JetStream},
 		Main:    "at work",
 		Lower:   true,

@@ -19,6 +19,7 @@ func waitings() []*Scenario {
 		Name:    "waiting",
 		Title:   "Memory of a waiting request",
 		About:   "memory that a request takes while it waits for its answer, its goroutine included",
+		Row:     "a waiting `Request`",
 		Systems: []system.System{system.LeanMQ, system.Bare, system.Micro},
 		Main:    "each",
 		Lower:   true,
