@@ -5,6 +5,23 @@ import (
 	"slices"
 )
 
+// A ConflictError says that a pattern cannot be registered beside another one,
+// because it would be left to chance which of them gets some requests.
+type ConflictError struct {
+	// New is the pattern that was refused, in its normal form.
+	New string
+	// Old is the pattern it conflicts with, in its normal form.
+	Old string
+	// Why explains the conflict by examples of requests.
+	Why string
+}
+
+// Error returns both patterns, the reason and the remedy.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("webhook: pattern %q conflicts with %q, which is registered already: %s; "+
+		"remove one, or change it so that one is more specific", e.New, e.Old, e.Why)
+}
+
 // A relation says how the requests that one pattern matches relate to those
 // that another matches.
 //

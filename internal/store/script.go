@@ -108,7 +108,7 @@ func guard(key string) string {
 	return key
 }
 
-// cmd builds the call. It runs by hash; pipe.go loads the scripts where the
+// cmd builds the call. It runs by hash; flush.go loads the scripts where the
 // server does not know them (restarted, failed over, or never seen).
 func (s *script) cmd(ctx context.Context, keys []string, args ...any) *redis.Cmd {
 	all := make([]any, 0, 4+len(keys)+len(args))
