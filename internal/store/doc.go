@@ -18,7 +18,7 @@
 //     caller's back. One whose reply was lost ends in an error that wraps
 //     ErrUnknown; scripts that are safe to repeat say so and are repeated by their
 //     callers. What a cluster redirects, or could not be sent, was not executed and
-//     is sent to where it belongs (cluster.go).
+//     is sent to where it belongs (redirect.go).
 //   - A script does not begin while its slot moves, because its keys are in two
 //     places (script.go).
 //   - Concurrent commands share pipelines without waiting for each other: a
