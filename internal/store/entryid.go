@@ -51,3 +51,24 @@ func compareIDs(a, b string) int {
 	bm, bs := splitID(b)
 	return cmp.Or(cmp.Compare(am, bm), cmp.Compare(as, bs))
 }
+
+// IsEntryID reports whether s is the id of a stream entry: "ms-seq".
+func IsEntryID(s string) bool {
+	ms, seq, ok := strings.Cut(s, "-")
+	if !ok {
+		return false
+	}
+	_, err1 := strconv.ParseUint(ms, 10, 64)
+	_, err2 := strconv.ParseUint(seq, 10, 64)
+	return err1 == nil && err2 == nil
+}
+
+// EntryTime is the time in ms at which the server created the entry.
+func EntryTime(id string) int64 {
+	ms, _, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseInt(ms, 10, 64)
+	return n
+}
+
+// Before reports whether a position comes before another one.
+func Before(a, b string) bool { return before(a, b) }

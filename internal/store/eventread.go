@@ -40,9 +40,6 @@ func (l *Events) SeekType(ctx context.Context, typ, position string) (int64, err
 	return integer(v), err
 }
 
-// Before reports whether a position comes before another one.
-func Before(a, b string) bool { return before(a, b) }
-
 // TypeNames are the types of event that the log has, in no order.
 func (l *Events) TypeNames(ctx context.Context) ([]string, error) {
 	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", l.Types)

@@ -190,3 +190,12 @@ func (s *Store) list(ctx context.Context, sc *script, keys []string, args ...any
 	}
 	return l, nil
 }
+
+func (s *Store) count(ctx context.Context, args ...any) (int64, error) {
+	cmd := redis.NewIntCmd(ctx, args...)
+	if err := s.pipe.do(ctx, cmd); err != nil {
+		return 0, classify(err)
+	}
+	n, err := cmd.Result()
+	return n, classify(err)
+}

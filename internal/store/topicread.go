@@ -35,22 +35,6 @@ func (t *Topic) Read(ctx context.Context, start string, n int) ([]Entry, error) 
 	return entries(raw)
 }
 
-// entries reads the reply of an XRANGE.
-func entries(raw []byte) ([]Entry, error) {
-	r := resp{b: raw}
-	n, err := r.array()
-	if err != nil {
-		return nil, classify(err)
-	}
-	out := make([]Entry, 0, max(n, 0))
-	r.i = 0
-	err = r.entries(func(id []byte, fields [][]byte) error {
-		out = append(out, newEntry(string(id), fields))
-		return nil
-	})
-	return out, classify(err)
-}
-
 // waitingOfTopic returns up to n entries of the topic after the entry id after that the
 // group is not done with: those in flight, and then those it has not read.
 func (q *Queue) waitingOfTopic(ctx context.Context, after string, n int) ([]Entry, error) {
