@@ -26,13 +26,9 @@ type Limits struct {
 
 // Control reads the queue's settings.
 func (q *Queue) Control(ctx context.Context) (Control, error) {
-	cmd := redis.NewSliceCmd(ctx, "HMGET", q.Meta, "@version", "paused", "levels", "running", "rate", "per", "burst")
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return Control{}, classify(err)
-	}
-	v, err := cmd.Result()
+	v, err := ask(ctx, q.s, redis.NewSliceCmd(ctx, "HMGET", q.Meta, "@version", "paused", "levels", "running", "rate", "per", "burst"))
 	if err != nil || len(v) != 7 {
-		return Control{}, classify(err)
+		return Control{}, err
 	}
 	c := Control{
 		Version: integer(v[0]),

@@ -25,14 +25,11 @@ func (q *Queue) DeadLetter(ctx context.Context, id string) (*Entry, error) {
 // LastDead is the entry id of the newest dead letter, "" when there is none.
 // Working up to it ends even while new dead letters arrive.
 func (q *Queue) LastDead(ctx context.Context) (string, error) {
-	cmd := redis.NewXMessageSliceCmd(ctx, "XREVRANGE", q.Dead, "+", "-", "COUNT", 1)
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return "", classify(err)
+	found, err := ask(ctx, q.s, redis.NewXMessageSliceCmd(ctx, "XREVRANGE", q.Dead, "+", "-", "COUNT", 1))
+	if err != nil || len(found) == 0 {
+		return "", err
 	}
-	if found, err := cmd.Result(); err != nil || len(found) == 0 {
-		return "", classify(err)
-	}
-	return cmd.Val()[0].ID, nil
+	return found[0].ID, nil
 }
 
 // Requeue sends the dead letters with entry ids in [first, last] again, up to

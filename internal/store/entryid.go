@@ -39,8 +39,8 @@ func IDBefore(id string) string {
 	return id
 }
 
-// before reports whether the entry id a is before b.
-func before(a, b string) bool { return compareIDs(a, b) < 0 }
+// Before reports whether the entry id a is before b.
+func Before(a, b string) bool { return compareIDs(a, b) < 0 }
 
 // compareIDs is negative where the entry id a is before b, and 0 where they are equal.
 func compareIDs(a, b string) int {
@@ -69,6 +69,3 @@ func EntryTime(id string) int64 {
 	n, _ := strconv.ParseInt(ms, 10, 64)
 	return n
 }
-
-// Before reports whether a position comes before another one.
-func Before(a, b string) bool { return before(a, b) }

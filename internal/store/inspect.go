@@ -137,11 +137,7 @@ func (s *Store) QueueNames(ctx context.Context) ([]string, error) {
 }
 
 func (s *Store) names(ctx context.Context, registry string) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", registry)
-	if err := s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	names, err := cmd.Result()
+	names, err := ask(ctx, s, redis.NewStringSliceCmd(ctx, "SMEMBERS", registry))
 	slices.Sort(names)
-	return names, classify(err)
+	return names, err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -62,8 +63,8 @@ func (q *Queue) relist(ctx context.Context) redis.Cmder {
 	return redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
 }
 
-// Delete deletes the queue and all it holds, its periodic jobs included. Unless force is set it does
-// nothing to a queue with messages and returns how many there are.
+// Delete deletes the queue and all it holds, its periodic jobs included. Unless force is
+// set it does nothing to a queue with messages and returns how many there are.
 func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) {
 	flag := "0"
 	if force {
@@ -77,12 +78,9 @@ func (q *Queue) Delete(ctx context.Context, force bool) (left int64, err error) 
 	if left = integer(v); err != nil || left > 0 {
 		return left, err
 	}
-	cmd := redis.NewIntCmd(ctx, "SREM", q.s.keys.Queues(), q.Name)
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return 0, classify(err)
-	}
+	_, err = q.s.count(ctx, "SREM", q.s.keys.Queues(), q.Name)
 	q.listed.Store(0)
-	return 0, classify(cmd.Err())
+	return 0, err
 }
 
 // Create makes the stream and its group, and lists the queue.
@@ -104,6 +102,4 @@ func (q *Queue) Create(ctx context.Context) error {
 	return classify(list.Err())
 }
 
-func isBusyGroup(err error) bool {
-	return len(err.Error()) >= 9 && err.Error()[:9] == "BUSYGROUP"
-}
+func isBusyGroup(err error) bool { return strings.HasPrefix(err.Error(), "BUSYGROUP") }

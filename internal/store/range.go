@@ -25,13 +25,9 @@ func (s *Store) rangeOf(ctx context.Context, stream, after string, n int) ([]Ent
 }
 
 func (s *Store) rangeBetween(ctx context.Context, stream, first, last string, n int) ([]Entry, error) {
-	cmd := redis.NewRawCmd(ctx, "XRANGE", stream, first, last, "COUNT", n)
-	if err := s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	raw, err := cmd.Result()
+	raw, err := ask(ctx, s, redis.NewRawCmd(ctx, "XRANGE", stream, first, last, "COUNT", n))
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	return entries(raw)
 }

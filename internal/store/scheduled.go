@@ -32,12 +32,7 @@ func (q *Queue) Scheduled(ctx context.Context, offset, n int) ([]Entry, error) {
 
 // tokens reads a page of what is scheduled, by due time.
 func (q *Queue) tokens(ctx context.Context, offset, n int) ([]redis.Z, error) {
-	cmd := redis.NewZSliceCmd(ctx, "ZRANGE", q.Delayed, offset, offset+n-1, "WITHSCORES")
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	found, err := cmd.Result()
-	return found, classify(err)
+	return ask(ctx, q.s, redis.NewZSliceCmd(ctx, "ZRANGE", q.Delayed, offset, offset+n-1, "WITHSCORES"))
 }
 
 // scheduled reads the messages of tokens, without those that became due in

@@ -21,7 +21,7 @@ func (t *Topic) Read(ctx context.Context, start string, n int) ([]Entry, error) 
 	if err := trimmed.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, classify(err)
 	}
-	if from := trimmed.Val(); from != "" && start != "0-0" && before(idAfter(start), from) {
+	if from := trimmed.Val(); from != "" && start != "0-0" && Before(idAfter(start), from) {
 		st, err := t.State(ctx)
 		if err != nil {
 			return nil, err
@@ -50,7 +50,7 @@ func (q *Queue) waitingOfTopic(ctx context.Context, after string, n int) ([]Entr
 		if after == "" {
 			after = "0-0"
 		}
-		if before(after, g.Last) {
+		if Before(after, g.Last) {
 			if out, err = q.pendingEntries(ctx, after, n); err != nil || len(out) == n {
 				return out, err
 			}
