@@ -19,8 +19,8 @@ func (q *Queue) InFlight(ctx context.Context, n int) ([]InFlight, error) {
 	if q.err != nil {
 		return nil, q.wrap("in flight", "", q.err)
 	}
-	if n < 1 || n > 10000 {
-		return nil, q.wrap("in flight", "", invalid("n", "is %d: want 1 to 10000", n))
+	if err := checkCount(n); err != nil {
+		return nil, q.wrap("in flight", "", err)
 	}
 	settings, err := q.sq.Control(ctx)
 	if err != nil {
