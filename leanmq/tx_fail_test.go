@@ -33,7 +33,7 @@ func TestFailedTxLeavesNothing(t *testing.T) {
 		for _, text := range []string{"mine", "lost", "lost to retry"} {
 			send(t, in, text)
 		}
-		_, ms := received(t, in, 3, leanmq.Lease(100*time.Millisecond))
+		ms := received(t, in, 3, leanmq.Lease(100*time.Millisecond))
 		eventually(t, "another one takes them over", func() bool {
 			sq, err := mq.Store().Queue("in")
 			if err != nil {
@@ -49,7 +49,7 @@ func TestFailedTxLeavesNothing(t *testing.T) {
 			return len(es) == 3
 		})
 		send(t, in, "held")
-		_, held := received(t, in, 1)
+		held := received(t, in, 1)
 
 		failures := map[string]struct {
 			add  func(tx *leanmq.Tx)

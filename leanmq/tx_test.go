@@ -16,7 +16,7 @@ import (
 )
 
 // received pulls n messages.
-func received(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.ConsumeOption) (*leanmq.Puller, []*leanmq.Pulled) {
+func received(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.ConsumeOption) []*leanmq.Pulled {
 	t.Helper()
 	p, err := q.Puller(opts...)
 	if err != nil {
@@ -33,7 +33,7 @@ func received(t testing.TB, q *leanmq.Queue, n int, opts ...leanmq.ConsumeOption
 		}
 		out = append(out, ms...)
 	}
-	return p, out
+	return out
 }
 
 // Everything that can be in a transaction, in one.
@@ -44,7 +44,7 @@ func TestTxDoesEverything(t *testing.T) {
 		for _, text := range []string{"done", "retry", "reject", "letter"} {
 			send(t, in, text)
 		}
-		_, ms := received(t, in, 4)
+		ms := received(t, in, 4)
 		if err := ms[3].Reject(t.Context(), errors.New("once")); err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestTxPassesAUniqueKeyOnUnderOneID(t *testing.T) {
 		opts := []leanmq.SendOption{leanmq.ID("job"), leanmq.Dedupe(0), leanmq.Unique("u")}
 		send(t, q, "step 1", opts...)
 		for _, next := range []string{"step 2", "step 3"} {
-			_, ms := received(t, q, 1)
+			ms := received(t, q, 1)
 			if err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
 				tx.Send(q, []byte(next), opts...).MustBeNew()
 				return tx.Done(ms[0].Message)
