@@ -32,12 +32,6 @@ func (s *Store) rangeBetween(ctx context.Context, stream, first, last string, n 
 	return entries(raw)
 }
 
-// Remove takes an entry that no consumer was given out of the stream.
-func (q *Queue) Remove(ctx context.Context, entry string) error {
-	_, err := q.s.eval(ctx, removeScript, q.scope(q.Stream), entry)
-	return err
-}
-
 // entries reads the reply of an XRANGE.
 func entries(raw []byte) ([]Entry, error) {
 	r := resp{b: raw}
