@@ -51,12 +51,7 @@ type batches struct {
 	wake       chan struct{} // ends that wait
 }
 
-func (b *batches) wakeCollector() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
+func (b *batches) wakeCollector() { signal(b.wake) }
 
 // readyCount is how many messages wait for a worker.
 func (p *pool) readyCount() int {
@@ -83,11 +78,7 @@ func (p *pool) workBatches() {
 		p.mu.Unlock()
 		took := p.handleBatch(batch) / time.Duration(len(batch))
 		p.mu.Lock()
-		p.running -= len(batch)
-		if p.average == 0 {
-			p.average = took
-		}
-		p.average += (took - p.average) / 8
+		p.ranLocked(len(batch), took)
 		for _, m := range batch {
 			lost = lost || m.lost || m.tx == txSettled
 			p.settleLocked(m)

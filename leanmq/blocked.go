@@ -20,7 +20,7 @@ func (q *Queue) Blocked(ctx context.Context) iter.Seq2[*Message, error] {
 		}
 		for _, key := range keys {
 			for at := 0; ; {
-				page, err := q.sq.Blocked(ctx, key, at, deadPage)
+				page, err := q.sq.Blocked(ctx, key, at, pageSize)
 				if err != nil {
 					yield(nil, q.wrap("blocked", "", err))
 					return
@@ -30,7 +30,7 @@ func (q *Queue) Blocked(ctx context.Context) iter.Seq2[*Message, error] {
 						return
 					}
 				}
-				if at += len(page); len(page) < deadPage {
+				if at += len(page); len(page) < pageSize {
 					break
 				}
 			}

@@ -8,12 +8,22 @@ import (
 // Consume hands the queue's messages to h until ctx ends, and then drains: it
 // fetches no more, waits for running handlers up to [DrainTimeout], and hands
 // back what was not started. It returns nil after a clean drain and
-// [ErrDrainTimeout] when handlers had to be cancelled.
+// [ErrDrainTimeout] when handlers had to be canceled.
 //
 // While Redis is away it keeps trying. Any number of Consume calls may run for
 // any number of queues and share one connection for reading; a client consumes
 // each queue at most once at a time ([ErrConsuming]).
 func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) error {
+	h, cfg, err := q.handlerConfig(h, opts)
+	if err != nil {
+		return q.wrap("consume", "", err)
+	}
+	return q.consume(ctx, h, cfg)
+}
+
+// handlerConfig is consumeConfig for those who have a handler, which it returns with its
+// middleware around it.
+func (q *Queue) handlerConfig(h Handler, opts []ConsumeOption) (Handler, consumeConfig, error) {
 	cfg, err := q.consumeConfig(opts)
 	if err == nil && h == nil {
 		err = invalid("handler", "is nil")
@@ -21,10 +31,7 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 	if err == nil {
 		h, err = q.c.composeAll(h, &cfg)
 	}
-	if err != nil {
-		return q.wrap("consume", "", err)
-	}
-	return q.consume(ctx, h, cfg)
+	return h, cfg, err
 }
 
 func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {

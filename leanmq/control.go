@@ -58,12 +58,7 @@ func (q *Queue) Drain(ctx context.Context) error {
 }
 
 // lookSoon asks the keeper to look at the queue's settings.
-func (p *pool) lookSoon() {
-	select {
-	case p.control <- struct{}{}:
-	default:
-	}
-}
+func (p *pool) lookSoon() { signal(p.control) }
 
 // settingsAre is told the version of the settings at every look for messages that
 // are due.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/leanmq/leanmq/internal/store"
@@ -30,9 +29,6 @@ type DeadLetter struct {
 	FirstFailed, LastFailed time.Time
 }
 
-// deadPage is how many dead letters one command reads or moves.
-const deadPage = 500
-
 // DeadLetters iterates over the dead letters, oldest first, without consuming
 // them. It reads in pages, so that any number of them takes little memory. An
 // error ends the iteration.
@@ -41,43 +37,6 @@ func (q *Queue) DeadLetters(ctx context.Context) iter.Seq2[*DeadLetter, error] {
 		pages(ctx, q, "dead letters", q.sq.DeadLetters, func(e *store.Entry) bool {
 			return yield(newDeadLetter(q, e), nil)
 		}, func(err error) { yield(nil, err) })
-	}
-}
-
-// pages reads a stream page by page until each returns false. The next page is on its
-// way while each sees this one.
-func pages(ctx context.Context, q *Queue, op string,
-	read func(ctx context.Context, after string, n int) ([]store.Entry, error),
-	each func(*store.Entry) bool, fail func(error),
-) {
-	if q.err != nil {
-		fail(q.wrap(op, "", q.err))
-		return
-	}
-	var page, next []store.Entry
-	var err error
-	var reading sync.WaitGroup
-	ctx, stop := context.WithCancel(ctx)
-	defer reading.Wait()
-	defer stop()
-	for next, err = read(ctx, "", deadPage); ; reading.Wait() {
-		if err != nil {
-			fail(q.wrap(op, "", err))
-			return
-		}
-		page = next
-		more := len(page) == deadPage
-		if more {
-			reading.Go(func() { next, err = read(ctx, page[deadPage-1].Entry, deadPage) })
-		}
-		for i := range page {
-			if !each(&page[i]) {
-				return
-			}
-		}
-		if !more {
-			return
-		}
 	}
 }
 
@@ -146,9 +105,9 @@ func (q *Queue) RequeueAll(ctx context.Context) (int, error) {
 	}
 	total := 0
 	for {
-		n, _, err := q.sq.Requeue(ctx, "-", last, deadPage)
+		n, _, err := q.sq.Requeue(ctx, "-", last, pageSize)
 		total += n
-		if err != nil || n < deadPage {
+		if err != nil || n < pageSize {
 			return total, q.wrap("requeue", "", err)
 		}
 	}
@@ -189,26 +148,4 @@ func checkLetters(letters ...string) error {
 		}
 	}
 	return nil
-}
-
-// Waiting iterates over the messages that are ready or in flight, the most urgent
-// level first and each oldest first, without consuming them.
-func (q *Queue) Waiting(ctx context.Context) iter.Seq2[*Message, error] {
-	return func(yield func(*Message, error) bool) {
-		levels, err := q.levels(ctx)
-		if err != nil {
-			yield(nil, q.wrap("waiting", "", err))
-			return
-		}
-		more := true
-		for i := 0; i < len(levels) && more; i++ {
-			pages(ctx, q, "waiting", levels[i].Waiting, func(e *store.Entry) bool {
-				more = yield(q.show(e), nil)
-				return more
-			}, func(err error) {
-				more = false
-				yield(nil, err)
-			})
-		}
-	}
 }

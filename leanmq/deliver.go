@@ -24,8 +24,7 @@ func (p *pool) deliver(s *source, entries []store.Entry, epoch string) {
 		p.nheld++
 		p.at[s.level]++
 		if m.malformed != nil {
-			m.verdict = verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()}
-			m.Attempt = 0 // no handler sees it
+			m.buryMalformed()
 			p.settleLocked(m)
 			continue
 		}
@@ -81,7 +80,7 @@ func (p *pool) loseLocked(m *Message, why string, tell []MessageInfo) []MessageI
 	return tell
 }
 
-// release drops a message from what is held.
+// releaseLocked drops a message from what is held.
 func (p *pool) releaseLocked(m *Message) {
 	m.prev.next, m.next.prev = m.next, m.prev
 	m.next, m.prev = nil, nil

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// cancelGrace is how long a cancelled handler has to return.
+	// cancelGrace is how long a canceled handler has to return.
 	cancelGrace = time.Second
 	// settleGrace bounds the last words to a Redis that may be away.
 	settleGrace = 3 * time.Second
@@ -24,7 +24,7 @@ func (p *pool) drain(stopKeeper func()) error {
 	if !p.waitIdle(p.cfg.DrainTimeout) {
 		n := p.cancelAll(ErrDrainTimeout)
 		err = ErrDrainTimeout
-		p.log.Warn().Int("handlers", n).Dur("after", p.cfg.DrainTimeout).Msg("drain timeout: handlers cancelled")
+		p.log.Warn().Int("handlers", n).Dur("after", p.cfg.DrainTimeout).Msg("drain timeout: handlers canceled")
 		p.waitIdle(cancelGrace)
 	}
 	stopKeeper()

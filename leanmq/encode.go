@@ -1,8 +1,6 @@
 package leanmq
 
 import (
-	"fmt"
-
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -13,11 +11,9 @@ func (c *Client) Encode(v any, opts ...SendOption) (store.Envelope, error) {
 	if err != nil {
 		return store.Envelope{}, err
 	}
-	cfg.codec = c.codecs.first
-	payload, err := cfg.codec.Marshal(v)
+	payload, err := c.encode(&cfg, v)
 	if err != nil {
-		bad := invalid("value", "cannot be encoded: type %T, codec %q", v, cfg.codec.Name())
-		return store.Envelope{}, fmt.Errorf("%w: %w", bad, err)
+		return store.Envelope{}, err
 	}
 	if len(payload) > MaxPayload {
 		return store.Envelope{}, invalid("payload", "has %d bytes: at most %d are allowed", len(payload), MaxPayload)

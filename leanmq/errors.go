@@ -106,6 +106,14 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Rule: fmt.Sprintf(format, args...)}
 }
 
+// checkCount checks how many messages a caller wants to have at once.
+func checkCount(n int) error {
+	if n < 1 || n > 10000 {
+		return invalid("n", "is %d: want 1 to 10000", n)
+	}
+	return nil
+}
+
 // wrap adds where it happened to err, unless it is nil.
 func wrap(op, queue, id string, err error) error {
 	if err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/leanmq/leanmq/leanmq"
 )
 
-// What is scheduled can be cancelled until it is delivered.
+// What is scheduled can be canceled until it is delivered.
 func ExampleQueue_CancelScheduled() {
 	ctx := context.Background()
 	mq, err := leanmq.Open(ctx, "mem://")

@@ -16,10 +16,10 @@ import (
 const readWait = 2 * time.Second
 
 // fetcher reads for all pools of a client over one connection; on a cluster, for all
-// pools whose queues have one hash tag. While all is
-// quiet, one read blocks on all queues at once, so that an idle queue costs
-// another one nothing. A queue that filled its last read is hot: it is read by
-// itself, with a count of its own and without blocking, until it runs dry.
+// pools whose queues have one hash tag. While all is quiet, one read blocks on all queues
+// at once, so that an idle queue costs another one nothing. A queue that filled its last
+// read is hot: it is read by itself, with a count of its own and without blocking, until
+// it runs dry.
 type fetcher struct {
 	c      *Client
 	reader *store.Reader
@@ -105,10 +105,7 @@ func (f *fetcher) poke(s *source) {
 	defer f.mu.Unlock()
 	switch {
 	case !f.blocked:
-		select {
-		case f.wake <- struct{}{}:
-		default:
-		}
+		signal(f.wake)
 	case !s.inRead && slices.Contains(f.sources, s):
 		f.interruptLocked()
 	}

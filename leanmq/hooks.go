@@ -79,8 +79,8 @@ type HandleInfo struct {
 	Attempt   int
 	Outcome   Outcome
 	// Waited is the time from the send to the beginning of the run, earlier
-	// attempts included, by the server's clock. Took is that of the run, or for a pulled message from Receive to the
-	// settling.
+	// attempts included, by the server's clock. Took is that of the run, or for a
+	// pulled message from Receive to the settling.
 	Waited, Took time.Duration
 	Err          error // what the handler returned
 }

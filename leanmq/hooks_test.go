@@ -255,91 +255,6 @@ func TestHooksTellOfMessagesThatKillTheirWorkers(t *testing.T) {
 	})
 }
 
-func TestHooksTellOfSends(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		for name, opts := range map[string][]leanmq.Option{
-			"hooks alone":     nil,
-			"with middleware": {leanmq.UseSend(func(next leanmq.SendFunc) leanmq.SendFunc { return next })},
-		} {
-			var o observer
-			mq := open(t, url, append(opts, leanmq.Observe(o.hooks()))...)
-			q := mq.Queue(strings.ReplaceAll(name, " ", "-"))
-			consume(t, mq.Queue("requests"), new(record).done)
-			send(t, q, "x")
-			send(t, q, "x", leanmq.ID("once"))
-			_, _ = q.Send(t.Context(), nil, leanmq.ID("once"))
-			_, _ = q.SendMany(t.Context(), make([][]byte, 5))
-			_, _ = mq.Queue(q.Name(), leanmq.MaxLen(9)).SendMany(t.Context(), make([][]byte, 4))
-			_, _ = q.Send(t.Context(), nil, leanmq.Delay(-1))
-			_, _ = q.Send(t.Context(), make([]byte, leanmq.MaxPayload+1))
-			if _, err := openInbox(t, mq).Request(t.Context(), mq.Queue("requests"), nil); err != nil {
-				t.Fatal(err)
-			}
-			want := []struct {
-				queue       string
-				count, sent int
-				err         error
-			}{
-				{q.Name(), 1, 1, nil},
-				{q.Name(), 1, 1, nil},
-				{q.Name(), 1, 0, leanmq.ErrDuplicate},
-				{q.Name(), 5, 5, nil},
-				{q.Name(), 4, 2, leanmq.ErrQueueFull},
-				{"requests", 1, 1, nil},
-			}
-			if len(o.sent) != len(want) {
-				t.Fatalf("%s: told of %+v, want %d sends", name, o.sent, len(want))
-			}
-			for i, w := range want {
-				s := o.sent[i]
-				if s.Queue != w.queue || s.Count != w.count || s.Sent != w.sent || s.Took <= 0 ||
-					(s.Err == nil) != (w.err == nil) || !errors.Is(s.Err, w.err) {
-					t.Errorf("%s: send %d told as %+v, want %+v", name, i, s, w)
-				}
-			}
-		}
-	})
-}
-
-func TestHooksTellOfOutages(t *testing.T) {
-	t.Parallel()
-	server := redistest.Server(t)
-	var o observer
-	mq := open(t, server.URL(), leanmq.Observe(o.hooks()))
-	var got record
-	consume(t, mq.Queue("jobs"), got.done)
-	openInbox(t, mq)
-	send(t, mq.Queue("jobs"), "before")
-	got.wait(t, 1)
-	becomesEmpty(t, mq.Queue("jobs")) // or the settler tells of the outage as well
-	told := func(over bool) (whats []string) {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		for _, i := range o.outages {
-			if (i.Err == nil) == over && (i.Lasted > 0) == over {
-				whats = append(whats, i.What+i.Queue)
-			}
-		}
-		slices.Sort(whats)
-		return whats
-	}
-	server.Stop()
-	late := consume(t, mq.Queue("late"), got.done)
-	want := []string{"joinlate", "read", "replies"}
-	eventually(t, "the outage is told", func() bool { return slices.Equal(told(false), want) })
-	if n := told(true); n != nil {
-		t.Errorf("its end is told already: %v", n)
-	}
-	server.Start()
-	eventually(t, "its end is told", func() bool { return slices.Equal(told(true), want) })
-	if n := told(false); !slices.Equal(n, want) {
-		t.Errorf("beginnings told: %v", n)
-	}
-	if err := late.Stop(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		var log testkit.Log
@@ -368,27 +283,4 @@ func TestPanicOfAHookIsHarmlessAndLoggedOnce(t *testing.T) {
 			}
 		}
 	})
-}
-
-// Work that cannot be settled before the drain is over is done again, and said to
-// be.
-func TestHooksTellWhatCouldNotBeSettled(t *testing.T) {
-	t.Parallel()
-	server := redistest.Server(t)
-	var o observer
-	q := open(t, server.URL(), leanmq.Observe(o.hooks())).Queue("jobs")
-	running, finish := make(chan struct{}), make(chan struct{})
-	c := consume(t, q, func(context.Context, *leanmq.Message) error {
-		close(running)
-		<-finish
-		return nil
-	})
-	send(t, q, "x")
-	receive(t, "the handler runs", running)
-	server.Stop()
-	close(finish)
-	if err := c.Stop(); err != nil {
-		t.Error(err)
-	}
-	o.is(t, map[string]int{"handed back": 1})
 }

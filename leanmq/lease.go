@@ -168,9 +168,4 @@ func (p *pool) takeOverLevel(ctx context.Context, s *source) bool {
 }
 
 // reclaimSoon asks the keeper to look for messages without an owner.
-func (p *pool) reclaimSoon() {
-	select {
-	case p.reclaim <- struct{}{}:
-	default:
-	}
-}
+func (p *pool) reclaimSoon() { signal(p.reclaim) }

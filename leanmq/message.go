@@ -117,9 +117,8 @@ func (m *Message) WantsReply() bool { return m.replyTo != "" }
 // An answered message is done, whatever the handler returns: the caller has been
 // told, so it is neither retried nor dead-lettered. Only [RetryAfter] (or
 // [RetryAfterOn]) with a time before the caller's deadline withdraws the reply and
-// tries again. A request
-// that is not answered explicitly is answered with status 200, or 500 after an
-// error.
+// tries again. A request that is not answered explicitly is answered with status 200,
+// or 500 after an error.
 func (m *Message) Reply(r Reply) {
 	if m.replyTo != "" {
 		m.reply, m.replyMark = &r, ""

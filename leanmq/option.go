@@ -1,6 +1,7 @@
 package leanmq
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -132,8 +133,8 @@ func check(config any) error {
 	if err == nil {
 		return nil
 	}
-	var fields validator.ValidationErrors
-	if !asValidation(err, &fields) {
+	fields, ok := errors.AsType[validator.ValidationErrors](err)
+	if !ok {
 		return err
 	}
 	f := fields[0]
@@ -143,12 +144,6 @@ func check(config any) error {
 		want = tag
 	}
 	return invalid(name, "is %v: want %s", show(f.Value()), want)
-}
-
-func asValidation(err error, target *validator.ValidationErrors) bool {
-	fields, ok := err.(validator.ValidationErrors) //nolint:errorlint // Struct returns it bare
-	*target = fields
-	return ok
 }
 
 // fieldTag returns the whole rule of a field, because "1 to 100000" helps more

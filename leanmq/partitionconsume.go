@@ -7,11 +7,11 @@ import "context"
 //
 // All processes that consume the queue share its partitions out evenly. When one
 // comes or goes they do it again within about a second; when one dies, within about
-// five, and what it had in hand follows when its [Lease] is over. A partition that changes hands is finished where it was, for as long as the
-// handlers take, and what was not begun is handed over at once. Where there are more
-// processes than partitions, several share one. Whoever has a partition, its
-// messages are handled as those of any queue: at least once, and those with an
-// [OrderingKey] in order.
+// five, and what it had in hand follows when its [Lease] is over. A partition that
+// changes hands is finished where it was, for as long as the handlers take, and what was
+// not begun is handed over at once. Where there are more processes than partitions,
+// several share one. Whoever has a partition, its messages are handled as those of any
+// queue: at least once, and those with an [OrderingKey] in order.
 //
 // [Concurrency] is how many handlers run at once for all partitions here together;
 // busy ones take turns, and of each as many messages are held as if it was alone.
@@ -24,13 +24,7 @@ func (q *PartitionedQueue) Consume(ctx context.Context, h Handler, opts ...Consu
 	if q.err != nil {
 		return q.wrap("consume", q.err)
 	}
-	cfg, err := q.parts[0].consumeConfig(opts)
-	if err == nil && h == nil {
-		err = invalid("handler", "is nil")
-	}
-	if err == nil {
-		h, err = q.c.composeAll(h, &cfg)
-	}
+	h, cfg, err := q.parts[0].handlerConfig(h, opts)
 	if err != nil {
 		return q.wrap("consume", err)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/leanmq/leanmq/internal/store"
 )
 
-// ErrNotRetained means that a topic's retention has taken away what a position means. The error
-// is a *PositionError that says what there is.
+// ErrNotRetained means that a topic's retention has taken away what a position means.
+// The error is a *PositionError that says what there is.
 var ErrNotRetained = errors.New("not retained any more")
 
 // Position is a place in a topic: in front of a message, or at one of its ends. The

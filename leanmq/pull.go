@@ -57,8 +57,8 @@ func (q *Queue) Puller(opts ...ConsumeOption) (*Puller, error) {
 // the first one until ctx ends, and then returns ctx's cause; with a context
 // that has ended already it does not wait.
 func (p *Puller) Receive(ctx context.Context, n int) ([]*Pulled, error) {
-	if n < 1 || n > 10000 {
-		return nil, p.q.wrap("receive", "", invalid("n", "is %d: want 1 to 10000", n))
+	if err := checkCount(n); err != nil {
+		return nil, p.q.wrap("receive", "", err)
 	}
 	select {
 	case p.turn <- struct{}{}:
@@ -236,8 +236,8 @@ func (p *Puller) pulled(background context.Context, s *source, entries []store.E
 		m.epoch, m.source = epoch, s
 		pulled := &Pulled{Message: m, p: p}
 		if m.malformed != nil {
-			m.Attempt = 0 // no handler sees it
-			_ = pulled.settle(background, "dead-letter", verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()})
+			m.buryMalformed()
+			_ = pulled.settle(background, "dead-letter", m.verdict)
 		} else if v, late := p.cfg.late(p.q.c, m, time.Now(), &p.log); late {
 			_ = pulled.settle(background, "drop", v)
 		} else if p.canceled.has(m) {

@@ -179,10 +179,7 @@ func (h *resultHub) tell(w *resultWaits, id string) {
 	defer h.mu.Unlock()
 	wake := func(cs map[chan struct{}]struct{}) {
 		for c := range cs {
-			select {
-			case c <- struct{}{}:
-			default:
-			}
+			signal(c)
 		}
 	}
 	if id != "" {

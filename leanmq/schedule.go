@@ -112,12 +112,7 @@ func (s *scheduler) wakeAll() {
 
 func (s *scheduled) now() { s.next, s.due = time.Time{}, false }
 
-func (s *scheduler) poke() {
-	select {
-	case s.wakeup <- struct{}{}:
-	default:
-	}
-}
+func (s *scheduler) poke() { signal(s.wakeup) }
 
 func (s *scheduler) run(ctx context.Context) {
 	defer close(s.done)

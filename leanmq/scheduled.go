@@ -17,8 +17,8 @@ func (q *Queue) Scheduled(ctx context.Context, n int) ([]Scheduled, error) {
 	if q.err != nil {
 		return nil, q.wrap("scheduled", "", q.err)
 	}
-	if n < 1 || n > 10000 {
-		return nil, q.wrap("scheduled", "", invalid("n", "is %d: want 1 to 10000", n))
+	if err := checkCount(n); err != nil {
+		return nil, q.wrap("scheduled", "", err)
 	}
 	entries, err := q.sq.Scheduled(ctx, 0, n)
 	out := make([]Scheduled, len(entries))
@@ -47,7 +47,7 @@ func (q *Queue) ScheduledMessage(ctx context.Context, id string) (*Scheduled, er
 
 // CancelScheduled deletes the scheduled message with this ID, a waiting retry as
 // well: it is never delivered (again). [ErrNotFound] means that none is scheduled:
-// it was delivered, or cancelled before, perhaps by a call of this that ended with
+// it was delivered, or canceled before, perhaps by a call of this that ended with
 // [ErrUnknown]. An [ID] stays remembered for its [Dedupe] window all the same.
 func (q *Queue) CancelScheduled(ctx context.Context, id string) error {
 	if q.err != nil {

@@ -202,11 +202,7 @@ func (c *Client) openReply(r *Reply) error {
 }
 
 // show is a message for who only looks at it: opened, if this client can.
-func (q *Queue) show(e *store.Entry) *Message {
-	m := newMessage(q.name, e)
-	_ = q.c.open(m) // it keeps its mark
-	return m
-}
+func (q *Queue) show(e *store.Entry) *Message { return q.c.Stored(q.name, e) }
 
 // refuse judges a message that cannot be opened: no handler sees it.
 func (p *pool) refuse(m *Message, err error) {

@@ -214,9 +214,4 @@ func (s *sharing) leave() {
 }
 
 // notice is called when the members have changed, or may have.
-func (s *sharing) notice(string) {
-	select {
-	case s.look <- struct{}{}:
-	default:
-	}
-}
+func (s *sharing) notice(string) { signal(s.look) }

@@ -36,13 +36,7 @@ type stepped struct {
 // Stepper is for leanmqtest: it consumes the queue step by step. Its type is not
 // exported, so that nobody else builds on it by accident.
 func (q *Queue) Stepper(ctx context.Context, h Handler, opts ...ConsumeOption) (*stepper, error) {
-	cfg, err := q.consumeConfig(opts)
-	if err == nil && h == nil {
-		err = invalid("handler", "is nil")
-	}
-	if err == nil {
-		h, err = q.c.composeAll(h, &cfg)
-	}
+	h, cfg, err := q.handlerConfig(h, opts)
 	if err != nil {
 		return nil, q.wrap("step", "", err)
 	}
@@ -85,8 +79,7 @@ func (s *stepper) Step(ctx context.Context) (*stepped, error) {
 	}
 	s.err = nil
 	if m.malformed != nil {
-		m.Attempt = 0 // no handler sees it
-		m.verdict = verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()}
+		m.buryMalformed()
 	} else {
 		s.p.handle(m, now)
 	}
@@ -180,9 +173,7 @@ func (s *stepper) look(ctx context.Context) (paused bool, err error) {
 		}
 		p.sources = append(p.sources, added)
 	}
-	slices.SortFunc(p.sources, func(a, b *source) int {
-		return slices.Index(byUrgency[:], a.level) - slices.Index(byUrgency[:], b.level)
-	})
+	p.sources = mostUrgentFirst(p.sources)
 	return settings.Paused, p.learnCanceled(ctx)
 }
 

@@ -18,10 +18,9 @@ const (
 	urgentPoll = 10 * time.Millisecond
 )
 
-// taker fetches for a pool whose queue has limits, several levels or a topic: each fetch is
-// a script that takes as many messages as the limits of all processes allow, of the
-// levels whose turn it is. It blocks, when there is nothing, on a connection of its
-// own.
+// taker fetches for a pool whose queue has limits, several levels or a topic: each fetch
+// is a script that takes as many messages as the limits of all processes allow, of the
+// levels whose turn it is. It blocks, when there is nothing, on a connection of its own.
 type taker struct {
 	p      *pool
 	reader *store.Reader
@@ -48,12 +47,7 @@ func (t *taker) stop() {
 	_ = t.reader.Close()
 }
 
-func (t *taker) poke() {
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
-}
+func (t *taker) poke() { signal(t.wake) }
 
 func (t *taker) run() {
 	o := outage{log: t.p.log, what: "take"}

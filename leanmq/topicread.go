@@ -1,6 +1,9 @@
 package leanmq
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Published is a message of a topic, as [Topic.Read] shows it.
 type Published struct {
@@ -13,13 +16,8 @@ type Published struct {
 // *[PositionError] when messages from p on have been trimmed, so that whoever reads
 // page by page notices a gap.
 func (t *Topic) Read(ctx context.Context, p Position, n int) ([]Published, error) {
-	switch {
-	case t.err != nil:
-		return nil, t.wrap("read", t.err)
-	case p.err != nil:
-		return nil, t.wrap("read", p.err)
-	case n < 1 || n > 10000:
-		return nil, t.wrap("read", invalid("n", "is %d: want 1 to 10000", n))
+	if err := cmp.Or(t.err, p.err, checkCount(n)); err != nil {
+		return nil, t.wrap("read", err)
 	}
 	entries, err := t.st.Read(ctx, p.start(), n)
 	out := make([]Published, len(entries))

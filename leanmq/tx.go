@@ -10,14 +10,14 @@ import (
 )
 
 var (
-	// ErrCrossSlot means that a transaction touches several slots of a Redis Cluster. Nothing was
-	// sent. The error names two places that are apart.
+	// ErrCrossSlot means that a transaction touches several slots of a Redis Cluster.
+	// Nothing was sent. The error names two places that are apart.
 	ErrCrossSlot = store.ErrCrossSlot
-	// ErrTxOver means that the function that a Tx was made for has returned, or the transaction
-	// was not committed.
+	// ErrTxOver means that the function that a Tx was made for has returned, or the
+	// transaction was not committed.
 	ErrTxOver = errors.New("transaction is over")
-	// ErrCommand means that a command failed that a transaction was given (see [Tx.Do]). Nothing
-	// of the transaction has happened.
+	// ErrCommand means that a command failed that a transaction was given (see
+	// [Tx.Do]). Nothing of the transaction has happened.
 	ErrCommand = store.ErrCommand
 )
 

@@ -20,8 +20,8 @@ func TestTxRefusesWhatCannotBeInIt(t *testing.T) {
 		q := mq.Queue("q")
 		send(t, q, "m")
 		send(t, other.Queue("theirs"), "theirs")
-		_, mine := received(t, q, 1)
-		_, theirs := received(t, other.Queue("theirs"), 1)
+		mine := received(t, q, 1)
+		theirs := received(t, other.Queue("theirs"), 1)
 		before := contents(t, raw)
 		large := make([]byte, leanmq.MaxPayload-100)
 		text := string(large)
@@ -93,7 +93,7 @@ func TestTxIsOverWithItsFunction(t *testing.T) {
 		mq := open(t, url)
 		q := mq.Queue("q")
 		send(t, q, "m")
-		_, ms := received(t, q, 1)
+		ms := received(t, q, 1)
 		var kept *leanmq.Tx
 		if err := mq.Tx(t.Context(), func(tx *leanmq.Tx) error { kept = tx; tx.Send(q, nil); return nil }); err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func TestTxOnACluster(t *testing.T) {
 	events := mq.Topic("shop:events")
 	send(t, orders, "done")
 	send(t, orders, "retry")
-	_, ms := received(t, orders, 2)
+	ms := received(t, orders, 2)
 	var left *redis.Cmd
 	err = mq.Tx(t.Context(), func(tx *leanmq.Tx) error {
 		tx.Do("SET", "{shop}:stock", 10)

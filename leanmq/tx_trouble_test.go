@@ -81,7 +81,7 @@ func TestTxWhoseReplyIsLostHappensOnce(t *testing.T) {
 	mq := mqtest.OpenBy(t, server.URL(), p.Dial)
 	q, out := mq.Queue("q"), mq.Queue("out")
 	send(t, q, "m")
-	_, ms := received(t, q, 1)
+	ms := received(t, q, 1)
 
 	// The command arrives, but its reply does not: the server has committed.
 	for name, add := range map[string]func(tx *leanmq.Tx){
@@ -177,7 +177,7 @@ func TestTxUnderFullMemory(t *testing.T) {
 	for _, text := range []string{"done", "retry", "reject", "special"} {
 		send(t, q, text, leanmq.OrderingKey(text))
 	}
-	_, ms := received(t, q, 4)
+	ms := received(t, q, 4)
 	raw.Set(t.Context(), "ballast", bytes.Repeat([]byte("x"), 4<<20), 0)
 	raw.HSet(t.Context(), "hash", "a", 1)
 	if err := raw.ConfigSet(t.Context(), "maxmemory", "1mb").Err(); err != nil {
@@ -285,7 +285,7 @@ func TestTxSendsThroughWhatIsAroundSends(t *testing.T) {
 		if n := raw.Get(t.Context(), "n").Val(); n != "2" {
 			t.Errorf("committed %s times", n)
 		}
-		_, ms := received(t, b, 1)
+		ms := received(t, b, 1)
 		if !bytes.Equal(ms[0].Payload, long) || ms[0].Header.Get("traced") != "yes" {
 			t.Errorf("received %.40q, %v", ms[0].Payload, ms[0].Header)
 		}

@@ -18,7 +18,7 @@ func TestTxFailsBeforeAKeyOfTheWrongType(t *testing.T) {
 		for _, text := range []string{"plain", "ordered"} {
 			send(t, in, text, leanmq.OrderingKey(text))
 		}
-		_, ms := received(t, in, 2)
+		ms := received(t, in, 2)
 		keys, err := mq.Store().Queue("in")
 		if err != nil {
 			t.Fatal(err)

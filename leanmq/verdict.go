@@ -116,6 +116,12 @@ type verdict struct {
 	err     string
 }
 
+// buryMalformed is the verdict on what is no message: no handler sees it.
+func (m *Message) buryMalformed() {
+	m.Attempt = 0
+	m.verdict = verdict{outcome: outcomeDead, reason: ReasonMalformed, err: m.malformed.Error()}
+}
+
 // judge turns the error of a failed attempt into a verdict. age is the message's.
 func (c *consumeConfig) judge(m *Message, err error, age time.Duration, log *zerolog.Logger) verdict {
 	if len(c.rules) > 0 && err != nil {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,47 +261,6 @@ func TestMalformedMessagesAreDeadLetteredAndTheRestGoesOn(t *testing.T) {
 			t.Errorf("handled: %q", got)
 		}
 		eventually(t, "nothing else is left", func() bool { i := info(t, q); return i.Ready+i.InFlight+i.Scheduled == 0 })
-	})
-}
-
-func TestExpiredMessageIsNeverHandled(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		send(t, q, "expires", leanmq.TTL(30*time.Millisecond))
-		send(t, q, "expires before it is due", leanmq.TTL(time.Millisecond), leanmq.Delay(30*time.Millisecond))
-		send(t, q, "stays", leanmq.TTL(time.Hour))
-		expire(30 * time.Millisecond)
-		var got record
-		consume(t, q, got.done, leanmq.Concurrency(1))
-		becomesEmpty(t, q)
-		if p := got.payloads(); !slices.Equal(p, []string{"stays"}) {
-			t.Errorf("handled: %q", p)
-		}
-	})
-}
-
-func TestRunningHandlerIsToldThatTheMessageExpired(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		q := open(t, url).Queue("jobs")
-		cause := make(chan error, 1)
-		var runs atomic.Int64
-		consume(t, q, func(ctx context.Context, m *leanmq.Message) error {
-			runs.Add(1)
-			<-ctx.Done()
-			cause <- context.Cause(ctx)
-			if time.Now().Before(m.Deadline.Add(-time.Millisecond)) {
-				t.Errorf("%v too early", time.Until(m.Deadline))
-			}
-			return ctx.Err()
-		}, quick)
-		send(t, q, "x", leanmq.TTL(500*time.Millisecond))
-		if err := receive(t, "the handler is told", cause); !errors.Is(err, leanmq.ErrExpired) {
-			t.Errorf("%v", err)
-		}
-		becomesEmpty(t, q)
-		if n := runs.Load(); n != 1 {
-			t.Errorf("handled %d times", n)
-		}
 	})
 }
 

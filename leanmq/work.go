@@ -44,6 +44,15 @@ func (p *pool) overdue(s *source, n int) {
 	}
 }
 
+// ranLocked notes that handlers of n messages have returned, each after took.
+func (p *pool) ranLocked(n int, took time.Duration) {
+	p.running -= n
+	if p.average == 0 {
+		p.average = took
+	}
+	p.average += (took - p.average) / 8
+}
+
 // work runs handlers until no message waits. What there is to settle then, it settles
 // by itself: nobody waits for the worker any more.
 func (p *pool) work() {
@@ -71,11 +80,7 @@ func (p *pool) work() {
 		}
 		took := p.handle(m, time.Now())
 		p.mu.Lock()
-		p.running--
-		if p.average == 0 {
-			p.average = took
-		}
-		p.average += (took - p.average) / 8
+		p.ranLocked(1, took)
 		turn += took
 		lost = lost || m.lost || m.tx == txSettled
 		settler = p.toSettleLocked(m) || settler

@@ -1,6 +1,9 @@
 package webhook
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Group registers handlers of a service under a common prefix and middleware.
 type Group struct {
@@ -20,7 +23,7 @@ func (g *Group) Group(prefix string, mws ...Middleware) *Group {
 	return &Group{
 		s:      g.s,
 		prefix: g.prefix + strings.TrimSuffix(prefix, "/"),
-		mws:    append(append([]Middleware(nil), g.mws...), mws...),
+		mws:    slices.Concat(g.mws, mws),
 	}
 }
 

@@ -168,7 +168,7 @@ func isIdentifier(s string) bool {
 }
 
 // parseLiteral decodes a literal segment. Dot segments are refused in any
-// spelling, because URL normalisation removes "%2e" like ".".
+// spelling, because URL normalization removes "%2e" like ".".
 func parseLiteral(raw string, off int) (string, *PatternError) {
 	for i, r := range raw {
 		switch {

@@ -19,7 +19,7 @@ func trimPath(path string) (rest string, ok bool) {
 	for rest, more := path, true; more; {
 		var seg string
 		seg, rest, more = strings.Cut(rest, "/")
-		// Decoded, because whoever normalises a URL treats "%2e" like ".".
+		// Decoded, because whoever normalizes a URL treats "%2e" like ".".
 		switch text, err := url.PathUnescape(seg); {
 		case err != nil, text == "", text == ".", text == "..":
 			return "", false

@@ -20,7 +20,7 @@ func (e *TakenError) Error() string {
 		e.Pattern, e.Service, e.Existing, e.Owner, e.Why)
 }
 
-// register puts the service's patterns into the route table. It writes only if
+// publish puts the service's patterns into the route table. It writes only if
 // the table is still the one that was checked for conflicts.
 func (s *Service) publish(ctx context.Context) error {
 	t := tableOf(s.mq)

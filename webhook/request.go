@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/leanmq/leanmq/leanmq"
@@ -59,8 +60,8 @@ type Handler func(ctx context.Context, r *Request) (*Response, error)
 type Middleware func(Handler) Handler
 
 func chain(h Handler, mws []Middleware) Handler {
-	for i := len(mws) - 1; i >= 0; i-- {
-		h = mws[i](h)
+	for _, mw := range slices.Backward(mws) {
+		h = mw(h)
 	}
 	return h
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,36 +74,6 @@ type Router interface {
 	binder() *binding
 }
 
-// route is a pattern with its handler.
-type route struct {
-	pattern *pattern
-	text    string         // of the pattern, in its normal form
-	matcher tree[struct{}] // of this pattern alone
-	handler Handler
-	status  int // of a response that has none
-	consume []leanmq.ConsumeOption
-	mws     []Middleware
-	group   string // of a subscription
-	where   string // the call that registered it
-}
-
-// A RouteOption configures a route.
-type RouteOption func(*route)
-
-// Status sets the HTTP status of responses that do not choose one. Default: 200,
-// or 204 without a body.
-func Status(code int) RouteOption { return func(r *route) { r.status = code } }
-
-// Consume sets options of the route's queue, such as leanmq.Concurrency.
-func Consume(opts ...leanmq.ConsumeOption) RouteOption {
-	return func(r *route) { r.consume = append(r.consume, opts...) }
-}
-
-// With adds middleware around this route's handler, inside that of the service.
-func With(mws ...Middleware) RouteOption {
-	return func(r *route) { r.mws = append(r.mws, mws...) }
-}
-
 // Handle implements [Router].
 func (s *Service) Handle(pattern string, h Handler, opts ...RouteOption) {
 	s.register(pattern, nil, h, opts)
@@ -129,7 +100,7 @@ func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []R
 	if rt.group != "" {
 		panic(fmt.Sprintf("webhook: %s: pattern %q has InGroup, which is for Subscribe", where, pattern))
 	}
-	rt.handler = chain(h, append(append(append([]Middleware(nil), s.mws...), mws...), rt.mws...))
+	rt.handler = chain(h, slices.Concat(s.mws, mws, rt.mws))
 	for _, old := range s.routes {
 		if why := conflict(old.pattern, p); why != "" {
 			panic(fmt.Sprintf("webhook: pattern %q (registered at %s) conflicts with pattern %q (registered at %s): %s",

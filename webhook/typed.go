@@ -12,8 +12,8 @@ import (
 //
 // Req is decoded from the JSON body; fields with a path, query or header tag get
 // the value of that name instead, and never the body's unless they have a json tag
-// as well. A [Request] is at hand through [FromContext].
-// Req []byte and json.RawMessage are the body as it is.
+// as well. A [Request] is at hand through [FromContext]. Req []byte and json.RawMessage
+// are the body as it is.
 //
 // Resp is encoded as JSON, but for []byte, json.RawMessage and *[Response], which
 // are sent as they are. It panics when the pattern is malformed or conflicts with

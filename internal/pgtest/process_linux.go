@@ -28,8 +28,8 @@ func findOwner() (*owner, error) {
 	return nil, fmt.Errorf("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
 }
 
-// prepare has a command run as the owner and end with the thread that starts it
-// (see testkit.Launch): by SIGQUIT, at which the server ends its processes, and what it shares
+// prepare has a command run as the owner and end with the thread that starts it (see
+// testkit.Launch): by SIGQUIT, at which the server ends its processes, and what it shares
 // between them, at once.
 func (o *owner) prepare(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}

@@ -166,8 +166,8 @@ func ownURL(t *testing.T, name string) string {
 	}
 }
 
-// Main is the body of a TestMain: it runs the tests (m is a *testing.M), stops the shared server,
-// fails if goroutines are left, and exits.
+// Main is the body of a TestMain: it runs the tests (m is a *testing.M), stops the shared
+// server, fails if goroutines are left, and exits.
 func Main(m interface{ Run() int }, leakOptions ...goleak.Option) {
 	shared.mu.Lock()
 	shared.main = true

@@ -9,23 +9,15 @@ import (
 
 // OrderKeys returns the ordering keys under which a message is under way, sorted.
 func (q *Queue) OrderKeys(ctx context.Context) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "HKEYS", q.Order)
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	keys, err := cmd.Result()
+	keys, err := ask(ctx, q.s, redis.NewStringSliceCmd(ctx, "HKEYS", q.Order))
 	slices.Sort(keys)
-	return keys, classify(err)
+	return keys, err
 }
 
 // Blocked returns up to n messages that wait behind others with this ordering key,
 // the next one first, skipping the first offset.
 func (q *Queue) Blocked(ctx context.Context, key string, offset, n int) ([]Entry, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "LRANGE", q.Lane(key), offset, offset+n-1)
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	bodies, err := cmd.Result()
+	bodies, err := ask(ctx, q.s, redis.NewStringSliceCmd(ctx, "LRANGE", q.Lane(key), offset, offset+n-1))
 	out := make([]Entry, len(bodies))
 	for i, body := range bodies {
 		fields, err := UnpackFields(body)
@@ -34,5 +26,5 @@ func (q *Queue) Blocked(ctx context.Context, key string, offset, n int) ([]Entry
 		}
 		out[i].Malformed = err
 	}
-	return out, classify(err)
+	return out, err
 }

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -24,28 +22,14 @@ func (q *Queue) DeadLetter(ctx context.Context, id string) (*Entry, error) {
 	return &found[0], nil
 }
 
-// IsEntryID reports whether s is the id of a stream entry: "ms-seq".
-func IsEntryID(s string) bool {
-	ms, seq, ok := strings.Cut(s, "-")
-	if !ok {
-		return false
-	}
-	_, err1 := strconv.ParseUint(ms, 10, 64)
-	_, err2 := strconv.ParseUint(seq, 10, 64)
-	return err1 == nil && err2 == nil
-}
-
 // LastDead is the entry id of the newest dead letter, "" when there is none.
 // Working up to it ends even while new dead letters arrive.
 func (q *Queue) LastDead(ctx context.Context) (string, error) {
-	cmd := redis.NewXMessageSliceCmd(ctx, "XREVRANGE", q.Dead, "+", "-", "COUNT", 1)
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return "", classify(err)
+	found, err := ask(ctx, q.s, redis.NewXMessageSliceCmd(ctx, "XREVRANGE", q.Dead, "+", "-", "COUNT", 1))
+	if err != nil || len(found) == 0 {
+		return "", err
 	}
-	if found, err := cmd.Result(); err != nil || len(found) == 0 {
-		return "", classify(err)
-	}
-	return cmd.Val()[0].ID, nil
+	return found[0].ID, nil
 }
 
 // Requeue sends the dead letters with entry ids in [first, last] again, up to
@@ -101,13 +85,4 @@ func (q *Queue) DeleteDead(ctx context.Context, ids []string) (int64, error) {
 // there were.
 func (q *Queue) PurgeDead(ctx context.Context, last string) (int64, error) {
 	return q.s.count(ctx, "XTRIM", q.Dead, "MINID", idAfter(last))
-}
-
-func (s *Store) count(ctx context.Context, args ...any) (int64, error) {
-	cmd := redis.NewIntCmd(ctx, args...)
-	if err := s.pipe.do(ctx, cmd); err != nil {
-		return 0, classify(err)
-	}
-	n, err := cmd.Result()
-	return n, classify(err)
 }

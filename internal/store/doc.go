@@ -11,18 +11,18 @@
 //     whose header is its contract. A script writes first and takes away last, so
 //     that a crash in its middle can duplicate a message but never lose it.
 //   - A transaction is one script made of these, which looks at everything that
-//     can be refused before it writes (tx.go).
+//     can be refused before it writes (txrecord.go).
 //   - Every script that settles a message checks that the consumer still owns
 //     it (XACK itself does not look at the consumer).
 //   - No command that may have been executed is ever sent again behind the
 //     caller's back. One whose reply was lost ends in an error that wraps
 //     ErrUnknown; scripts that are safe to repeat say so and are repeated by their
 //     callers. What a cluster redirects, or could not be sent, was not executed and
-//     is sent to where it belongs (cluster.go).
+//     is sent to where it belongs (redirect.go).
 //   - A script does not begin while its slot moves, because its keys are in two
 //     places (script.go).
 //   - Concurrent commands share pipelines without waiting for each other: a
-//     batch is what came in while the previous one was under way (pipe.go).
+//     batch is what came in while the previous one was under way (flush.go).
 //   - Blocking reads have a connection of their own (reader.go); nothing else
 //     ever waits behind them.
 package store

@@ -39,8 +39,8 @@ func IDBefore(id string) string {
 	return id
 }
 
-// before reports whether the entry id a is before b.
-func before(a, b string) bool { return compareIDs(a, b) < 0 }
+// Before reports whether the entry id a is before b.
+func Before(a, b string) bool { return compareIDs(a, b) < 0 }
 
 // compareIDs is negative where the entry id a is before b, and 0 where they are equal.
 func compareIDs(a, b string) int {
@@ -50,4 +50,22 @@ func compareIDs(a, b string) int {
 	am, as := splitID(a)
 	bm, bs := splitID(b)
 	return cmp.Or(cmp.Compare(am, bm), cmp.Compare(as, bs))
+}
+
+// IsEntryID reports whether s is the id of a stream entry: "ms-seq".
+func IsEntryID(s string) bool {
+	ms, seq, ok := strings.Cut(s, "-")
+	if !ok {
+		return false
+	}
+	_, err1 := strconv.ParseUint(ms, 10, 64)
+	_, err2 := strconv.ParseUint(seq, 10, 64)
+	return err1 == nil && err2 == nil
+}
+
+// EntryTime is the time in ms at which the server created the entry.
+func EntryTime(id string) int64 {
+	ms, _, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseInt(ms, 10, 64)
+	return n
 }

@@ -26,12 +26,7 @@ func (l *Events) OfAggregate(ctx context.Context, aggregate string, after int64,
 // OfType returns the entries of up to n events of a type, those from an offset in
 // its index on.
 func (l *Events) OfType(ctx context.Context, typ string, from int64, n int) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "LRANGE", l.Type(typ), from, from+int64(n)-1)
-	if err := l.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	ids, err := cmd.Result()
-	return ids, classify(err)
+	return ask(ctx, l.s, redis.NewStringSliceCmd(ctx, "LRANGE", l.Type(typ), from, from+int64(n)-1))
 }
 
 // SeekType is the offset, in the index of a type, of the first event behind a position.
@@ -40,27 +35,15 @@ func (l *Events) SeekType(ctx context.Context, typ, position string) (int64, err
 	return integer(v), err
 }
 
-// Before reports whether a position comes before another one.
-func Before(a, b string) bool { return before(a, b) }
-
 // TypeNames are the types of event that the log has, in no order.
 func (l *Events) TypeNames(ctx context.Context) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", l.Types)
-	if err := l.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	names, err := cmd.Result()
-	return names, classify(err)
+	return ask(ctx, l.s, redis.NewStringSliceCmd(ctx, "SMEMBERS", l.Types))
 }
 
 func (l *Events) indexed(ctx context.Context, index string, from int64, n int) ([]Entry, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "LRANGE", index, from, from+int64(n)-1)
-	if err := l.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	ids, err := cmd.Result()
+	ids, err := ask(ctx, l.s, redis.NewStringSliceCmd(ctx, "LRANGE", index, from, from+int64(n)-1))
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	return l.Fetch(ctx, ids)
 }

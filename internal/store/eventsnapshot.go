@@ -32,13 +32,9 @@ func (l *Events) SaveSnapshot(ctx context.Context, aggregate string, version int
 
 // LoadSnapshot returns the aggregate's snapshot.
 func (l *Events) LoadSnapshot(ctx context.Context, aggregate string) (Snapshot, error) {
-	cmd := redis.NewSliceCmd(ctx, "HMGET", l.Snapshot(aggregate), "version", "state")
-	if err := l.s.pipe.do(ctx, cmd); err != nil {
-		return Snapshot{}, classify(err)
-	}
-	v, err := cmd.Result()
+	v, err := ask(ctx, l.s, redis.NewSliceCmd(ctx, "HMGET", l.Snapshot(aggregate), "version", "state"))
 	if err != nil || v[0] == nil {
-		return Snapshot{}, classify(err)
+		return Snapshot{}, err
 	}
 	state, _ := v[1].(string)
 	fields, err := UnpackFields(state)

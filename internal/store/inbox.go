@@ -135,7 +135,7 @@ func (in *Inbox) Read(ctx context.Context, wait time.Duration, each func(Reply))
 	}))
 }
 
-// decodeReply reads what xadd wrote.
+// decodeReply reads what additions.reply wrote.
 func decodeReply(fields [][]byte) (Reply, error) {
 	r := Reply{Status: usualStatus}
 	if len(fields)%2 != 0 {

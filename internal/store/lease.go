@@ -4,21 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
-
-// Entry is a message where it stands.
-type Entry struct {
-	Entry      string // the stream entry's id, or a scheduled message's token
-	Deliveries int
-	Due        time.Time // of a scheduled message
-	Envelope
-	Malformed error // why the envelope could not be read, or nil
-}
 
 // Join makes consumer part of the queue's group and returns its epoch.
 func (q *Queue) Join(ctx context.Context, consumer string) (epoch string, err error) {
@@ -121,25 +111,4 @@ const releasedIdle = 365 * 24 * time.Hour
 func (q *Queue) Reap(ctx context.Context, idle time.Duration) (int, error) {
 	v, err := q.s.eval(ctx, reapScript, []string{q.Stream, q.Workers}, q.group, idle.Milliseconds())
 	return int(integer(v)), err
-}
-
-// newEntry decodes fields; Deliveries is left to the caller.
-func newEntry(id string, fields [][]byte) Entry {
-	e := Entry{Entry: id}
-	e.Envelope, e.Malformed = DecodeEnvelope(fields)
-	if e.ID == "" && e.Level > 0 { // as id_of in lib.lua
-		e.ID = id + ".p" + strconv.FormatInt(e.Level, 10)
-	}
-	return e
-}
-
-// byteFields converts the field list in a script's reply.
-func byteFields(v any) [][]byte {
-	list, _ := v.([]any)
-	out := make([][]byte, 0, len(list))
-	for _, f := range list {
-		s, _ := f.(string)
-		out = append(out, []byte(s))
-	}
-	return out
 }

@@ -64,15 +64,11 @@ func (p *Partitions) Fix(ctx context.Context, n int) (int, error) {
 
 // Number returns the number of partitions, or 0 when it is not fixed.
 func (p *Partitions) Number(ctx context.Context) (int, error) {
-	cmd := redis.NewIntCmd(ctx, "HGET", p.Record, "n")
-	if err := p.s.pipe.do(ctx, cmd); err != nil {
-		return 0, classify(err)
-	}
-	n, err := cmd.Result()
+	n, err := ask(ctx, p.s, redis.NewIntCmd(ctx, "HGET", p.Record, "n"))
 	if errors.Is(err, redis.Nil) {
 		return 0, nil
 	}
-	return int(n), classify(err)
+	return int(n), err
 }
 
 // Forget forgets the number and the members. A group's number is the topic's, and
@@ -129,11 +125,7 @@ func (p *Partitions) List(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := redis.NewStringSliceCmd(ctx, "ZRANGEBYSCORE", p.Members, "("+strconv.FormatInt(now.UnixMilli(), 10), "+inf")
-	if err := p.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	members, err := cmd.Result()
+	members, err := ask(ctx, p.s, redis.NewStringSliceCmd(ctx, "ZRANGEBYSCORE", p.Members, "("+strconv.FormatInt(now.UnixMilli(), 10), "+inf"))
 	slices.Sort(members)
-	return members, classify(err)
+	return members, err
 }

@@ -77,3 +77,9 @@ func (q *Queue) Unpark(ctx context.Context, e *Envelope, terms *SendTerms) error
 	e.Header = header
 	return nil
 }
+
+// Remove takes an entry that no consumer was given out of the stream.
+func (q *Queue) Remove(ctx context.Context, entry string) error {
+	_, err := q.s.eval(ctx, removeScript, q.scope(q.Stream), entry)
+	return err
+}

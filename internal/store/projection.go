@@ -102,13 +102,7 @@ func (l *Events) DeleteProjection(ctx context.Context, name string) (bool, error
 
 // ProjectionNames are the names of the projections, sorted.
 func (l *Events) ProjectionNames(ctx context.Context) ([]string, error) {
-	cmd := redis.NewStringSliceCmd(ctx, "SMEMBERS", l.Projections)
-	if err := l.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	names, err := cmd.Result()
-	slices.Sort(names)
-	return names, classify(err)
+	return l.s.names(ctx, l.Projections)
 }
 
 // ProjectionState is what Redis holds of a projection.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxBlock is how long a read blocks at most. Cancelling a context does not
+	// maxBlock is how long a read blocks at most. Canceling a context does not
 	// end a blocked read, and on a half-open connection nothing does; so it is
 	// bounded, and the connection's read time-out is a little longer.
 	maxBlock = 2 * time.Second
@@ -158,8 +158,8 @@ func (r *Reader) block(d time.Duration) time.Duration {
 
 // Read reads up to count new messages of each queue for consumer, waiting up
 // to wait for the first one (0: not at all; it may return early with nothing).
-// On a cluster the queues have one hash tag. Messages go
-// to each, with the position of their queue.
+// On a cluster the queues have one hash tag. Messages go to each, with the position of
+// their queue.
 func (r *Reader) Read(ctx context.Context, consumer string, queues []*Queue, count int, wait time.Duration, each func(q int, e Entry)) error {
 	r.name(queues)
 	args := r.args

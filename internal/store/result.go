@@ -19,16 +19,12 @@ type Result struct {
 // ResultOf returns what was kept of a message's end, nil when there is nothing
 // (yet, or any more).
 func (q *Queue) ResultOf(ctx context.Context, id string) (*Result, error) {
-	cmd := redis.NewStringCmd(ctx, "GET", q.Result(id))
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	packed, err := cmd.Result()
+	packed, err := ask(ctx, q.s, redis.NewStringCmd(ctx, "GET", q.Result(id)))
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	parts, err := UnpackFields(packed)
 	if err != nil || len(parts) != 3 {

@@ -11,13 +11,9 @@ const versionField = "@version"
 
 // Routes reads the route table: owner by route, and its version.
 func (s *Store) Routes(ctx context.Context) (routes map[string]string, version string, err error) {
-	cmd := redis.NewMapStringStringCmd(ctx, "HGETALL", s.keys.Routes())
-	if err := s.pipe.do(ctx, cmd); err != nil {
-		return nil, "", classify(err)
-	}
-	routes, err = cmd.Result()
+	routes, err = ask(ctx, s, redis.NewMapStringStringCmd(ctx, "HGETALL", s.keys.Routes()))
 	if err != nil {
-		return nil, "", classify(err)
+		return nil, "", err
 	}
 	version = routes[versionField]
 	delete(routes, versionField)

@@ -4,65 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
-
-// Queue is the handle of one queue. It is safe for concurrent use.
-type Queue struct {
-	QueueKeys
-	s      *Store
-	stream any  // Stream, boxed once
-	group  any  // Group, boxed once
-	topic  bool // what is sent is published to a topic
-	// listed is when this process last put the name into the registry. It is
-	// repeated now and then because the registry can be flushed away.
-	listed atomic.Int64
-}
-
-const relistAfter = time.Minute
-
-// listingDue reports whether relist has to do something.
-func listingDue(last int64) bool { return time.Now().UnixNano()-last >= int64(relistAfter) }
-
-// Queue returns the handle of the queue called name.
-func (s *Store) Queue(name string) (*Queue, error) {
-	keys, err := s.keys.Queue(name)
-	if err != nil {
-		return nil, err
-	}
-	return newQueue(s, keys), nil
-}
-
-func newQueue(s *Store, keys QueueKeys) *Queue {
-	return &Queue{QueueKeys: keys, s: s, stream: keys.Stream, group: keys.Group}
-}
-
-// Levels is how many priority levels there are. Level 0 is the normal one.
-const Levels = 4
-
-// Level returns the handle of the same queue that reads and settles messages of
-// one priority level.
-func (q *Queue) Level(n int) *Queue { return newQueue(q.s, q.level(n)) }
-
-// scope is the keys that queue() in lib.lua takes, and more.
-func (q *Queue) scope(more ...string) []string {
-	return append([]string{q.Base, q.Order, q.Unique, q.Meta}, more...)
-}
-
-// relist returns the command that puts the queue's name into the registry when
-// that is due, else nil.
-func (q *Queue) relist(ctx context.Context) redis.Cmder {
-	if last := q.listed.Load(); !listingDue(last) || !q.listed.CompareAndSwap(last, time.Now().UnixNano()) {
-		return nil
-	}
-	if q.topic {
-		return redis.NewIntCmd(ctx, "SADD", q.s.keys.Topics(), q.Name)
-	}
-	return redis.NewIntCmd(ctx, "SADD", q.s.keys.Queues(), q.Name)
-}
 
 // Send adds a message and returns its id.
 func (q *Queue) Send(ctx context.Context, e *Envelope) (string, error) {

@@ -161,21 +161,28 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Now is the server's clock; of a cluster, that of the master Ping asks.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	cmd := redis.NewTimeCmd(ctx, "TIME")
+	return ask(ctx, s, redis.NewTimeCmd(ctx, "TIME"))
+}
+
+// asking is a command of go-redis with a result.
+type asking[T any] interface {
+	redis.Cmder
+	Result() (T, error)
+}
+
+// ask runs a command in the next batch and returns its result.
+func ask[T any](ctx context.Context, s *Store, cmd asking[T]) (T, error) {
 	if err := s.pipe.do(ctx, cmd); err != nil {
-		return time.Time{}, classify(err)
+		var none T
+		return none, classify(err)
 	}
-	return cmd.Val(), classify(cmd.Err())
+	v, err := cmd.Result()
+	return v, classify(err)
 }
 
 // eval runs a script in the next batch.
 func (s *Store) eval(ctx context.Context, sc *script, keys []string, args ...any) (any, error) {
-	cmd := sc.cmd(ctx, keys, args...)
-	if err := s.pipe.do(ctx, cmd); err != nil {
-		return nil, classify(err)
-	}
-	v, err := cmd.Result()
-	return v, classify(err)
+	return ask(ctx, s, sc.cmd(ctx, keys, args...))
 }
 
 // list is eval for scripts that return an array.
@@ -189,4 +196,8 @@ func (s *Store) list(ctx context.Context, sc *script, keys []string, args ...any
 		return nil, fmt.Errorf("%w: %T from a script", errProtocol, v)
 	}
 	return l, nil
+}
+
+func (s *Store) count(ctx context.Context, args ...any) (int64, error) {
+	return ask(ctx, s, redis.NewIntCmd(ctx, args...))
 }

@@ -22,13 +22,9 @@ type GroupSettings struct {
 // GroupSettings reads them.
 func (q *Queue) GroupSettings(ctx context.Context) (GroupSettings, error) {
 	var out GroupSettings
-	cmd := redis.NewSliceCmd(ctx, "HMGET", q.Meta, "types", "filtered", "dropped")
-	if err := q.s.pipe.do(ctx, cmd); err != nil {
-		return out, classify(err)
-	}
-	v, err := cmd.Result()
+	v, err := ask(ctx, q.s, redis.NewSliceCmd(ctx, "HMGET", q.Meta, "types", "filtered", "dropped"))
 	if err != nil {
-		return out, classify(err)
+		return out, err
 	}
 	text, _ := v[0].(string)
 	patterns, err := UnpackFields(text)

@@ -21,7 +21,7 @@ func (t *Topic) Read(ctx context.Context, start string, n int) ([]Entry, error) 
 	if err := trimmed.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, classify(err)
 	}
-	if from := trimmed.Val(); from != "" && start != "0-0" && before(idAfter(start), from) {
+	if from := trimmed.Val(); from != "" && start != "0-0" && Before(idAfter(start), from) {
 		st, err := t.State(ctx)
 		if err != nil {
 			return nil, err
@@ -33,22 +33,6 @@ func (t *Topic) Read(ctx context.Context, start string, n int) ([]Entry, error) 
 		return nil, classify(err)
 	}
 	return entries(raw)
-}
-
-// entries reads the reply of an XRANGE.
-func entries(raw []byte) ([]Entry, error) {
-	r := resp{b: raw}
-	n, err := r.array()
-	if err != nil {
-		return nil, classify(err)
-	}
-	out := make([]Entry, 0, max(n, 0))
-	r.i = 0
-	err = r.entries(func(id []byte, fields [][]byte) error {
-		out = append(out, newEntry(string(id), fields))
-		return nil
-	})
-	return out, classify(err)
 }
 
 // waitingOfTopic returns up to n entries of the topic after the entry id after that the
@@ -66,7 +50,7 @@ func (q *Queue) waitingOfTopic(ctx context.Context, after string, n int) ([]Entr
 		if after == "" {
 			after = "0-0"
 		}
-		if before(after, g.Last) {
+		if Before(after, g.Last) {
 			if out, err = q.pendingEntries(ctx, after, n); err != nil || len(out) == n {
 				return out, err
 			}

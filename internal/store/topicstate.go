@@ -127,7 +127,7 @@ func (st *TopicState) Blocking() (names []string) {
 	}
 	over := r.Age > 0 && st.Now.UnixMilli()-r.Age.Milliseconds() > EntryTime(st.First) || r.Length > 0 && st.Length > r.Length
 	for _, g := range st.Groups {
-		if !before(st.First, g.Undone) {
+		if !Before(st.First, g.Undone) {
 			names = append(names, g.Name)
 		}
 	}

@@ -31,7 +31,7 @@
 //     queue (refused writes, lost tails, CROSSSLOT) never happens.
 //   - HELLO claims to be version 8.4, whose newer commands are not there.
 //   - XCLAIM ignores min-idle-time and XCLAIM and XAUTOCLAIM count a delivery
-//     even with JUSTID (a RETRYCOUNT is honoured); XAUTOCLAIM and history reads
+//     even with JUSTID (a RETRYCOUNT is honored); XAUTOCLAIM and history reads
 //     do not tell of deleted entries, and history reads ignore COUNT.
 //   - XACK of an entry that was deleted first acknowledges it, but returns 0.
 //   - XREADGROUP does not count as activity of its consumer: XINFO CONSUMERS

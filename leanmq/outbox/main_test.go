@@ -57,9 +57,9 @@ func database(t testing.TB, url string) *sql.DB {
 }
 
 // create makes an outbox whose table is there.
-func create(t testing.TB, db *sql.DB, opts ...outbox.Option) *outbox.Box {
+func create(t testing.TB, db *sql.DB) *outbox.Box {
 	t.Helper()
-	box := outbox.New(opts...)
+	box := outbox.New()
 	if err := box.Create(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}

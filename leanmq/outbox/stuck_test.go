@@ -15,9 +15,9 @@ import (
 	"github.com/leanmq/leanmq/leanmq/outbox"
 )
 
-func query(t testing.TB, db *sql.DB, text string, args ...any) {
+func query(t testing.TB, db *sql.DB, text string) {
 	t.Helper()
-	if _, err := db.Exec(text, args...); err != nil {
+	if _, err := db.Exec(text); err != nil {
 		t.Fatal(err)
 	}
 }
