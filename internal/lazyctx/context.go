@@ -110,7 +110,8 @@ func (c *Context) End(cause error) {
 func (c *Context) passed() bool { return !c.deadline.IsZero() && !time.Now().Before(c.deadline) }
 
 // Bound is a [Context] that nobody ends before its maker is done with it: to wait for its
-// end is to wait for that of its parent and for the deadline.
+// end until then is to wait for that of its parent and for the deadline. Who may go on
+// waiting, or is not known, gets the ordinary one.
 type Bound struct{ Context }
 
 // WithTimeout returns a context that ends with its parent, or after d, which must not be
@@ -121,3 +122,6 @@ func WithTimeout(parent context.Context, d time.Duration) *Bound {
 
 // Parent is what it was made of.
 func (b *Bound) Parent() context.Context { return b.parent }
+
+// Ordinary returns the ordinary context that it is from the first look on.
+func (b *Bound) Ordinary() context.Context { return b.look() }
