@@ -76,8 +76,11 @@ func (c *Context) look() context.Context {
 }
 
 func (c *Context) ordinary() (context.Context, context.CancelCauseFunc) {
+	if c.cause != nil { // nothing ends it any more
+		return context.WithCancelCause(context.WithoutCancel(c.parent))
+	}
 	ctx, cancel := context.WithCancelCause(c.parent)
-	if c.deadline.IsZero() || c.cause != nil {
+	if c.deadline.IsZero() {
 		return ctx, cancel
 	}
 	timed, stop := context.WithDeadlineCause(ctx, c.deadline, c.expired)
@@ -93,8 +96,8 @@ func (c *Context) End(cause error) {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	if c.passed() {
-		c.look() // so that it has ended by its deadline
+	if c.passed() || c.parent.Err() != nil {
+		c.look() // so that it has ended by that
 	}
 	c.mu.Lock()
 	cancel := c.cancel
