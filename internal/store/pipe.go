@@ -89,7 +89,13 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 	if err != nil || alone {
 		return err
 	}
-	if err := p.lineUp(ctx, c); err != nil {
+	return p.runInLine(ctx, c)
+}
+
+// runInLine has a flush run the call, and waits for the end of it.
+func (p *pipe) runInLine(ctx context.Context, c *call) error {
+	own(ctx, c.cmds)
+	if err := p.lineUp(c); err != nil {
 		return err
 	}
 	return p.await(ctx, c)
@@ -168,9 +174,8 @@ func (p *pipe) endLocked() {
 	p.idle.Done()
 }
 
-// lineUp has a flush run the call.
-func (p *pipe) lineUp(ctx context.Context, c *call) error {
-	own(ctx, c.cmds)
+// lineUp has a flush run the call, which owns what is in it.
+func (p *pipe) lineUp(c *call) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -233,10 +238,7 @@ func (p *pipe) runAlone(ctx context.Context, c *call, d *direct, turn uint64) er
 	}
 	some := len(again) < len(c.cmds)
 	c.cmds = again
-	err := p.lineUp(ctx, c)
-	if err == nil {
-		err = p.await(ctx, c)
-	}
+	err := p.runInLine(ctx, c)
 	if some {
 		return partly(err)
 	}
