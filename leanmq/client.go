@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
@@ -187,38 +186,4 @@ func (c *Client) Shared(key any, make func() any) any {
 		c.shared[key] = v
 	}
 	return v
-}
-
-// clockAge is how old a measurement of the server's clock gets.
-const clockAge = 10 * time.Second
-
-// syncClock measures how far the server's clock is from ours, by which deadlines
-// are told, unless it has just been done. It is as exact as the round trip is
-// short.
-func (c *Client) syncClock(ctx context.Context) error {
-	before := time.Now()
-	if last := c.synced.Load(); before.UnixNano()-last < int64(clockAge) || !c.synced.CompareAndSwap(last, before.UnixNano()) {
-		return nil
-	}
-	_, err := c.measureClock(ctx)
-	return err
-}
-
-// measureClock returns the time of ours at which the server told its own.
-func (c *Client) measureClock(ctx context.Context) (told time.Time, err error) {
-	c.measuring.Lock()
-	defer c.measuring.Unlock()
-	before := time.Now()
-	server, err := c.s.Now(ctx)
-	if err != nil {
-		return told, err
-	}
-	told = before.Add(time.Since(before) / 2)
-	c.skew.Store(int64(server.Sub(told)))
-	return told, nil
-}
-
-// local translates a time of the server's clock into ours.
-func (c *Client) local(server time.Time) time.Time {
-	return server.Add(-time.Duration(c.skew.Load()))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/lazyctx"
 	"github.com/leanmq/leanmq/internal/redistest"
 	"github.com/leanmq/leanmq/internal/testkit"
 	"github.com/leanmq/leanmq/leanmq"
@@ -222,6 +223,37 @@ func TestRequestThatFailsAtItsSendDoesNotWait(t *testing.T) {
 		}()
 		if n := in.Stats().Waiting; n != 0 {
 			t.Errorf("%d wait still", n)
+		}
+	})
+}
+
+// A middleware that keeps the context of a send, and asks somebody else with it, is let go
+// when that send's caller is.
+func TestRequestEndsWithTheRequestWhoseContextItHas(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		other := open(t, url)
+		aside, nobody := openInbox(t, other), other.Queue("nobody")
+		asked := make(chan error, 1)
+		mq := open(t, url, leanmq.UseSend(func(next leanmq.SendFunc) leanmq.SendFunc {
+			return func(ctx context.Context, ms []*leanmq.Outgoing) error {
+				go func() {
+					_, err := aside.Request(ctx, nobody, nil)
+					asked <- err
+				}()
+				eventually(t, "it is asked", func() bool { return info(t, nobody).Ready == 1 })
+				return next(ctx, ms)
+			}
+		}))
+		q := mq.Queue("jobs")
+		consume(t, q, func(context.Context, *leanmq.Message) error { return nil })
+		ctx := lazyctx.WithTimeout(t.Context(), time.Hour) // as that of a gateway's
+		_, err := openInbox(t, mq).Request(ctx, q, nil)
+		ctx.End(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := testkit.Receive(t, "its end", asked); !errors.Is(err, context.Canceled) {
+			t.Error(err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 
 	var full atomic.Bool
 	hold := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(hold) })
 	var got record
 	handle := func(_ context.Context, m *leanmq.Message) error {
 		if string(m.Payload) == "long" {
@@ -50,8 +52,13 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 		}
 		return nil
 	}
-	opts := []leanmq.ConsumeOption{leanmq.Lease(300 * time.Millisecond), leanmq.MaxDeliveries(1000), patient}
+	// However long it takes until the memory is full.
+	opts := []leanmq.ConsumeOption{
+		leanmq.Lease(300 * time.Millisecond), leanmq.MaxDeliveries(1000),
+		leanmq.Retry(leanmq.RetryPolicy{MaxAttempts: 1_000_000}),
+	}
 	old := consume(t, open(t, url).Queue("q"), handle, opts...)
+	defer letGo() // or the consumers would not stop
 
 	const each = 20
 	for i := range each {
@@ -76,12 +83,11 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 	eventually(t, "the long one runs", func() bool { return slices.Contains(got.payloads(), "long") })
 
 	ballast := mq.Queue("ballast")
-	blob := bytes.Repeat([]byte("x"), 256<<10)
-	for err = nil; err == nil; {
-		_, err = ballast.Send(t.Context(), blob)
-	}
-	for err = nil; err == nil; { // to the last byte
-		_, err = ballast.Send(t.Context(), []byte("x"))
+	for size := 256 << 10; size > 0; size /= 4 { // to the last byte
+		blob := bytes.Repeat([]byte("x"), size)
+		for err = nil; err == nil; {
+			_, err = ballast.Send(t.Context(), blob)
+		}
 	}
 	// What is handled makes room: from here on there is none all the same.
 	limit := func(maxmemory string) {
@@ -133,7 +139,7 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 	}
 	for i := range each {
 		for what, n := range map[string]int{"done": 3, "retry": 6, "dead": 3} {
-			if name := fmt.Sprint(what, " ", i); runs[name] != n {
+			if name := fmt.Sprint(what, " ", i); runs[name] < n { // more where a lease ran out
 				t.Errorf("%s was handled %d times, want %d", name, runs[name], n)
 			}
 		}
@@ -142,7 +148,7 @@ func TestFullMemoryRefusesSendsOnly(t *testing.T) {
 		t.Errorf("requeued %d, %v", n, err)
 	}
 	eventually(t, "they are dead again", func() bool { i := info(t, q); return i.Dead == 3*each && i.Scheduled+i.Ready+i.Blocked == 0 })
-	close(hold)
+	letGo()
 	eventually(t, "the long one is done", func() bool { return info(t, q).InFlight == 0 })
 
 	// Room again: all goes on.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leanmq/leanmq/internal/lazyctx"
 	"github.com/leanmq/leanmq/internal/store"
 )
 
@@ -76,6 +77,9 @@ func (q *Queue) sendAround(ctx context.Context, e *store.Envelope, terms *store.
 		id, err := q.sendNow(ctx, e, terms)
 		s.observe(q, 1, err, start, func(int) bool { return err == nil })
 		return id, err
+	}
+	if bound, ok := ctx.(*lazyctx.Bound); ok {
+		ctx = bound.Ordinary() // who keeps it sees its end
 	}
 	call := &sendCall{q: q, terms: *terms}
 	ms, err := call.through(ctx, s.chain, []store.Envelope{*e})

@@ -31,7 +31,7 @@ const (
 )
 
 func main() {
-	url := flag.String("redis", "", "`URL` of the Redis server (default: the embedded store)")
+	url := flag.String("redis", "", "`URL` of a single Redis server (default: the embedded store)")
 	book := flag.String("worker", "", "be a worker on this `book`; the program starts itself so")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -58,15 +58,15 @@ func run(ctx context.Context, url string) error {
 		defer func() { _ = server.Close() }()
 		url = server.URL()
 	}
+	opts, err := redis.ParseURL(url)
+	if err != nil {
+		return fmt.Errorf("-redis wants a single server, such as redis://localhost:6379: %w", err)
+	}
 	mq, err := leanmq.Open(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = mq.Close() }()
-	opts, err := redis.ParseURL(url)
-	if err != nil {
-		return err
-	}
 	rdb := redis.NewClient(opts)
 	defer func() { _ = rdb.Close() }()
 

@@ -47,3 +47,12 @@ func TestTheBooksAreRight(t *testing.T) {
 		})
 	}
 }
+
+func TestOneServerIsWanted(t *testing.T) {
+	for _, url := range []string{"redis+cluster://localhost:7000", "redis+sentinel://localhost:26379?master_name=main"} {
+		err := run(t.Context(), url)
+		if err == nil || !strings.Contains(err.Error(), "a single server, such as redis://localhost:6379") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

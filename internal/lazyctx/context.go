@@ -76,8 +76,11 @@ func (c *Context) look() context.Context {
 }
 
 func (c *Context) ordinary() (context.Context, context.CancelCauseFunc) {
+	if c.cause != nil { // nothing ends it any more
+		return context.WithCancelCause(context.WithoutCancel(c.parent))
+	}
 	ctx, cancel := context.WithCancelCause(c.parent)
-	if c.deadline.IsZero() || c.cause != nil {
+	if c.deadline.IsZero() {
 		return ctx, cancel
 	}
 	timed, stop := context.WithDeadlineCause(ctx, c.deadline, c.expired)
@@ -93,8 +96,8 @@ func (c *Context) End(cause error) {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	if c.passed() {
-		c.look() // so that it has ended by its deadline
+	if c.passed() || c.parent.Err() != nil {
+		c.look() // so that it has ended by that
 	}
 	c.mu.Lock()
 	cancel := c.cancel
@@ -110,7 +113,8 @@ func (c *Context) End(cause error) {
 func (c *Context) passed() bool { return !c.deadline.IsZero() && !time.Now().Before(c.deadline) }
 
 // Bound is a [Context] that nobody ends before its maker is done with it: to wait for its
-// end is to wait for that of its parent and for the deadline.
+// end until then is to wait for that of its parent and for the deadline. Who may go on
+// waiting, or is not known, gets the ordinary one.
 type Bound struct{ Context }
 
 // WithTimeout returns a context that ends with its parent, or after d, which must not be
@@ -121,3 +125,6 @@ func WithTimeout(parent context.Context, d time.Duration) *Bound {
 
 // Parent is what it was made of.
 func (b *Bound) Parent() context.Context { return b.parent }
+
+// Ordinary returns the ordinary context that it is from the first look on.
+func (b *Bound) Ordinary() context.Context { return b.look() }

@@ -221,13 +221,15 @@ func TestBoundEndsWithItsParentAndInTime(t *testing.T) {
 	for _, l := range looks {
 		for _, e := range []struct {
 			name       string
-			end        func(context.CancelCauseFunc)
+			end        func(b *lazyctx.Bound, parent context.CancelCauseFunc)
 			err, cause error
 		}{
-			{"goes on", func(context.CancelCauseFunc) { time.Sleep(59 * time.Minute) }, nil, nil},
-			{"parent", func(end context.CancelCauseFunc) { end(errLost) }, context.Canceled, errLost},
-			{"deadline", func(context.CancelCauseFunc) { time.Sleep(time.Hour) }, context.DeadlineExceeded, context.DeadlineExceeded},
-			{"both", func(end context.CancelCauseFunc) { end(errLost); time.Sleep(time.Hour) }, context.Canceled, errLost},
+			{"goes on", func(*lazyctx.Bound, context.CancelCauseFunc) { time.Sleep(59 * time.Minute) }, nil, nil},
+			{"parent", func(_ *lazyctx.Bound, end context.CancelCauseFunc) { end(errLost) }, context.Canceled, errLost},
+			{"deadline", func(*lazyctx.Bound, context.CancelCauseFunc) { time.Sleep(time.Hour) }, context.DeadlineExceeded, context.DeadlineExceeded},
+			{"both", func(_ *lazyctx.Bound, end context.CancelCauseFunc) { end(errLost); time.Sleep(time.Hour) }, context.Canceled, errLost},
+			{"ended, then parent", func(b *lazyctx.Bound, end context.CancelCauseFunc) { b.End(errOther); end(errLost) }, context.Canceled, errOther},
+			{"parent, then ended", func(b *lazyctx.Bound, end context.CancelCauseFunc) { end(errLost); b.End(errOther) }, context.Canceled, errLost},
 		} {
 			t.Run(e.name+"/"+l.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -236,7 +238,7 @@ func TestBoundEndsWithItsParentAndInTime(t *testing.T) {
 					b := lazyctx.WithTimeout(parent, time.Hour)
 					defer b.End(nil)
 					l.look(b)
-					e.end(end)
+					e.end(b, end)
 					synctest.Wait()
 					if got := b.Err(); got != e.err { //nolint:errorlint // it is the very same one
 						t.Errorf("Err is %v, want %v", got, e.err)

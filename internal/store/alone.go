@@ -76,10 +76,7 @@ func (p *pipe) runAlone(ctx context.Context, c *call, d *direct, turn uint64) er
 	}
 	some := len(again) < len(c.cmds)
 	c.cmds = again
-	err := p.lineUp(ctx, c)
-	if err == nil {
-		err = p.await(ctx, c)
-	}
+	err := p.runInLine(ctx, c)
 	if some {
 		return partly(err)
 	}

@@ -104,6 +104,25 @@ func TestStaleWorkerSettlesOnlyWhatItStillOwns(t *testing.T) {
 	}
 }
 
+// A worker that has not renewed in time may bury what it still runs itself.
+func TestWorkerThatBuriesItsOwnHasLostIt(t *testing.T) {
+	redistest.ForEachStore(t, func(t *testing.T, url string) {
+		s, q := openQueue(t, url)
+		send(t, q, "a", "b")
+		w := join(t, s, q, "w")
+		ids := w.mustRead(2)
+		if es, buried := w.reclaim(1, 1); len(es) != 0 || buried != 1 {
+			t.Fatalf("reclaimed %v and buried %d", entryIDs(es), buried)
+		}
+		if out := w.done(ids...); !slices.Equal(out.Lost, ids[:1]) {
+			t.Errorf("lost %v, want %v", out.Lost, ids[:1])
+		}
+		if i := info(t, q); i.Ready+i.InFlight != 0 || i.Dead != 1 {
+			t.Errorf("%+v", i)
+		}
+	})
+}
+
 func TestDoneMixesLostAndOwned(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		stale, taker, ids, c := takenOver(t, url)

@@ -77,10 +77,11 @@ func (m *model) reclaim(level int, w string, n, most int) (got []*msg, buried in
 		}
 	}
 	for _, x := range stale {
-		if x.owner != w {
+		worn := most > 0 && x.deliveries >= most
+		if worn || x.owner != w {
 			m.bump(x.owner)
 		}
-		if most > 0 && x.deliveries >= most {
+		if worn {
 			m.bury(x, "crashed", fmt.Sprintf("delivered %d times without being settled, last to %s", x.deliveries, x.owner), x.attempts)
 			buried++
 			continue

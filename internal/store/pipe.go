@@ -88,7 +88,13 @@ func (p *pipe) run(ctx context.Context, c *call) error {
 	if err != nil || alone {
 		return err
 	}
-	if err := p.lineUp(ctx, c); err != nil {
+	return p.runInLine(ctx, c)
+}
+
+// runInLine has a flush run the call, and waits for the end of it.
+func (p *pipe) runInLine(ctx context.Context, c *call) error {
+	own(ctx, c.cmds)
+	if err := p.lineUp(c); err != nil {
 		return err
 	}
 	return p.await(ctx, c)
@@ -112,9 +118,8 @@ func own(ctx context.Context, cmds []redis.Cmder) {
 	}
 }
 
-// lineUp has a flush run the call.
-func (p *pipe) lineUp(ctx context.Context, c *call) error {
-	own(ctx, c.cmds)
+// lineUp has a flush run the call, which owns what is in it.
+func (p *pipe) lineUp(c *call) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

@@ -54,7 +54,8 @@ func (q *Queue) Post(ctx context.Context, e *Envelope, by Poster, token uint64) 
 	if err == nil && !alone {
 		c.post = posted{by: by, token: token, name: e.ID, as: as}
 		c.post.holders.Store(2)
-		err = p.lineUp(ctx, c)
+		cmd.own() // the caller may hear of something else before it is written
+		err = p.lineUp(c)
 	}
 	switch {
 	case err != nil:

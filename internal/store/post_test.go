@@ -113,6 +113,22 @@ func TestPosterHearsOfALostReply(t *testing.T) {
 	p.Release()
 }
 
+// Its caller may be told to go on before it is written: when the inbox is closed.
+func TestPostIsItsOwn(t *testing.T) {
+	q, server := posting(t, maxFlushes)
+	payload := []byte(strings.Repeat("x", largeArg))
+	p, err := q.Post(context.Background(), &Envelope{Payload: payload}, make(unsents, 1), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Release()
+	clear(payload)
+	server.answer <- "$3\r\n1-1\r\n"
+	if got := <-server.got; !strings.Contains(got, strings.Repeat("x", largeArg)) {
+		t.Errorf("sent: %.60q", got)
+	}
+}
+
 // Who gives up hears whether the message may have been sent.
 func TestGivingUpAPost(t *testing.T) {
 	for _, tt := range []struct {

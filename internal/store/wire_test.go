@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -52,6 +53,42 @@ func TestWireReadsOneReply(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Replies that are kept hold no more than twice their size, whatever was read before.
+func TestWireKeepsNoMoreThanItNeeds(t *testing.T) {
+	var replies []io.Reader // each comes by itself
+	for range 10 {
+		for _, size := range []int{8 << 20, 100, largeReply, largeReply, largeReply} {
+			replies = append(replies, strings.NewReader(fmt.Sprintf("$%d\r\n%s\r\n", size, strings.Repeat("x", size))))
+		}
+	}
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
+	w := wire{conn: readerConn{r: io.MultiReader(replies...)}}
+	var kept [][]byte
+	size := 0
+	for i := range replies {
+		b, err := w.keep()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%5 > 0 {
+			kept = append(kept, b)
+			size += len(b)
+		}
+	}
+	_ = w.close()
+	if holds := heap() - before; holds > 2*size+1<<20 {
+		t.Errorf("%d bytes hold %d", size, holds)
+	}
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(replies)
 }
 
 func TestWireRefusesWhatIsNoReply(t *testing.T) {

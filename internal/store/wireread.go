@@ -20,8 +20,8 @@ const minRead = 4 << 10
 const largeReply = 64 << 10
 
 // keep returns one reply for good: messages go on using its memory. A small one is
-// copied, a large one takes along what it was read to, and the next one is read to as
-// much, because growing costs more copies than reading.
+// copied, and what is small for what it was read to; a large one takes that along, and the
+// next one is read to as much, because growing costs more copies than reading.
 func (w *wire) keep() ([]byte, error) {
 	if w.used == len(w.in) {
 		w.in, w.used = w.in[:0], 0
@@ -34,7 +34,7 @@ func (w *wire) keep() ([]byte, error) {
 		return nil, err
 	}
 	w.size = max(len(reply)+minRead, w.size-w.size/4)
-	if len(reply) < largeReply {
+	if len(reply) < largeReply || len(reply) < cap(w.in)/2 {
 		return bytes.Clone(reply), nil
 	}
 	w.in, w.used = bytes.Clone(w.in[w.used:]), 0

@@ -29,16 +29,17 @@ local result = {0}
 local released = false
 for i = 1, n do
   local id, owner, deliveries = stale[i][1], stale[i][2], stale[i][4]
-  -- The owner may still be running it: from here on it has to look before it
-  -- settles (done.lua).
-  if owner ~= ARGV[2] and redis.call('HEXISTS', KEYS[2], owner) == 1 then
+  local worn = most > 0 and deliveries >= most
+  -- The owner may still be running it, and be the one that buries it: from here on it
+  -- has to look before it settles (done.lua).
+  if (worn or owner ~= ARGV[2]) and redis.call('HEXISTS', KEYS[2], owner) == 1 then
     redis.call('HINCRBY', KEYS[2], owner, 1)
   end
   released = released or owner == 'released'
   local fields = read(KEYS[1], id)
   if not fields then -- deleted by hand
     redis.call('XACK', KEYS[1], ARGV[1], id)
-  elseif most > 0 and deliveries >= most then
+  elseif worn then
     bury(q, KEYS[1], ARGV[1], KEYS[7], id, fields, 'crashed',
       'delivered ' .. deliveries .. ' times without being settled, last to ' .. owner,
       get(fields, 'a') or '0', owner)
