@@ -253,7 +253,7 @@ func TestLogsHoldNoPayloads(t *testing.T) {
 		var n int
 		consume(t, q, func(_ context.Context, m *leanmq.Message) error {
 			if n++; n%2 == 0 {
-				panic("kaboom")
+				panic(errors.New("kaboom"))
 			}
 			return errors.New("boom")
 		}, quick, leanmq.Concurrency(1))
@@ -263,7 +263,7 @@ func TestLogsHoldNoPayloads(t *testing.T) {
 		if strings.Contains(text, "a secret") || strings.Contains(text, "hunter2") {
 			t.Errorf("%s", text)
 		}
-		for _, want := range []string{id, "exhausted", "kaboom", `"queue":"jobs"`} {
+		for _, want := range []string{id, "exhausted", `"panic":"kaboom"`, `"queue":"jobs"`} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the log does not tell %q:\n%s", want, text)
 			}
