@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,7 +35,8 @@ func ConsumeWith(opts ...leanmq.ConsumeOption) ServiceOption {
 	return func(s *Service) { s.consume = append(s.consume, opts...) }
 }
 
-// Use adds middleware around all handlers of the service.
+// Use adds middleware around all handlers of the service. Where one of its middlewares is
+// nil, registering panics and names the place; so it does for [With] and [Service.Group].
 func Use(mws ...Middleware) ServiceOption {
 	return func(s *Service) { s.mws = append(s.mws, mws...) }
 }
@@ -90,7 +92,7 @@ type route struct {
 type RouteOption func(*route)
 
 // Status sets the HTTP status of responses that do not choose one. Default: 200,
-// or 204 without a body.
+// or 204 without a body. Registering panics unless it is 200 to 999.
 func Status(code int) RouteOption { return func(r *route) { r.status = code } }
 
 // Consume sets options of the route's queue, such as leanmq.Concurrency.
@@ -129,7 +131,10 @@ func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []R
 	if rt.group != "" {
 		panic(fmt.Sprintf("webhook: %s: pattern %q has InGroup, which is for Subscribe", where, pattern))
 	}
-	rt.handler = chain(h, append(append(append([]Middleware(nil), s.mws...), mws...), rt.mws...))
+	if rt.status != 0 && (rt.status < 200 || rt.status > 999) {
+		panic(fmt.Sprintf("webhook: %s: pattern %q has Status %d: want 200 to 999", where, pattern, rt.status))
+	}
+	rt.wrap(h, pattern, slices.Concat(s.mws, mws, rt.mws))
 	for _, old := range s.routes {
 		if why := conflict(old.pattern, p); why != "" {
 			panic(fmt.Sprintf("webhook: pattern %q (registered at %s) conflicts with pattern %q (registered at %s): %s",
@@ -143,6 +148,14 @@ func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []R
 		panic(fmt.Sprintf("webhook: %s: %v", where, err))
 	}
 	s.routes = append(s.routes, rt)
+}
+
+// wrap sets the handler: h with the middlewares around it.
+func (rt *route) wrap(h Handler, pattern string, mws []Middleware) {
+	if slices.ContainsFunc(mws, func(mw Middleware) bool { return mw == nil }) {
+		panic(fmt.Sprintf("webhook: %s: pattern %q has a nil middleware", rt.where, pattern))
+	}
+	rt.handler = chain(h, mws)
 }
 
 // caller is the place outside this package that registers a handler.
