@@ -27,6 +27,13 @@ func (q *Queue) Consume(ctx context.Context, h Handler, opts ...ConsumeOption) e
 	return q.consume(ctx, h, cfg)
 }
 
+// CheckConsume says what Consume would refuse of the options, and needs no Redis: for
+// layers that have to know before they begin.
+func (q *Queue) CheckConsume(opts ...ConsumeOption) error {
+	_, err := q.consumeConfig(opts)
+	return q.wrap("consume", "", err)
+}
+
 func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {
 	return q.wrap("consume", "", newPool(context.WithoutCancel(ctx), q, h, cfg).run(ctx))
 }
