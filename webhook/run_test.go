@@ -110,8 +110,10 @@ func TestRunRefuses(t *testing.T) {
 func TestRunRefusesABadOption(t *testing.T) {
 	event := func(context.Context, struct{}) error { return nil }
 	for name, register := range map[string]func(*webhook.Service){
-		"of a route":   func(s *webhook.Service) { s.Handle("/bad", nothing, webhook.Consume(leanmq.Concurrency(0))) },
-		"of an event":  func(s *webhook.Service) { webhook.Subscribe(s, "/events/x", event, webhook.Consume(leanmq.Concurrency(0))) },
+		"of a route": func(s *webhook.Service) { s.Handle("/bad", nothing, webhook.Consume(leanmq.Concurrency(0))) },
+		"of an event": func(s *webhook.Service) {
+			webhook.Subscribe(s, "/events/x", event, webhook.Consume(leanmq.Concurrency(0)))
+		},
 		"of the group": func(s *webhook.Service) { webhook.Subscribe(s, "/events/x", event, webhook.InGroup("a:b")) },
 	} {
 		t.Run(name, func(t *testing.T) {
