@@ -21,7 +21,9 @@ import (
 //
 // Errors are [*webhook.Problem]s: what the handler answered with a status of 400
 // or above, or what kept the request from being answered, with the same statuses
-// as over HTTP. The cause is in the chain: errors.Is(err, leanmq.ErrNoReply).
+// as over HTTP. The cause is in the chain: errors.Is(err, leanmq.ErrNoReply). Only
+// mistakes that are this program's own are none: a path that is malformed
+// (leanmq.ErrInvalid), a v that cannot be encoded, and an answer that is no Resp.
 func Request[Resp any](ctx context.Context, g *Gateway, path string, v any) (Resp, error) {
 	var out Resp
 	answer, err := g.request(ctx, path, v)
@@ -59,7 +61,7 @@ func (c *call) setTarget(path string) error {
 		c.target = http.MethodPost + " " + c.target
 	}
 	method, rest, ok := strings.Cut(c.target, " ")
-	if !ok {
+	if !ok || !strings.HasPrefix(rest, "/") {
 		return &leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"}
 	}
 	path, query, _ := strings.Cut(rest, "?")

@@ -25,7 +25,7 @@ func TestTargetOfARequest(t *testing.T) {
 			t.Errorf("%q: target %q, method %q, path %q, %v", c.given, got.target, got.method, got.path, err)
 		}
 	}
-	for _, bad := range []string{"", "a", "GET", "?x=1"} {
+	for _, bad := range []string{"", "a", "GET", "?x=1", "GET orders", "POST  /a", "GET ?x=/a"} {
 		if err := new(call).setTarget(bad); !errors.Is(err, leanmq.ErrInvalid) {
 			t.Errorf("%q: %v", bad, err)
 		}

@@ -1,6 +1,7 @@
 package leanmq
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -47,7 +48,7 @@ func ExponentialBackoff(lowest, highest time.Duration) Backoff {
 func (b Backoff) call(attempt int, err error, log *zerolog.Logger) (d time.Duration, ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			log.Error().Interface("panic", v).Int("attempt", attempt).Msg("Backoff panicked: the default is used")
+			log.Error().Str("panic", fmt.Sprint(v)).Int("attempt", attempt).Msg("Backoff panicked: the default is used")
 		}
 	}()
 	return max(b(attempt, err), 0), true

@@ -34,6 +34,13 @@ func (q *Queue) handlerConfig(h Handler, opts []ConsumeOption) (Handler, consume
 	return h, cfg, err
 }
 
+// CheckConsume says what Consume would refuse of the options, and needs no Redis: for
+// layers that have to know before they begin.
+func (q *Queue) CheckConsume(opts ...ConsumeOption) error {
+	_, err := q.consumeConfig(opts)
+	return q.wrap("consume", "", err)
+}
+
 func (q *Queue) consume(ctx context.Context, h Handler, cfg consumeConfig) error {
 	return q.wrap("consume", "", newPool(context.WithoutCancel(ctx), q, h, cfg).run(ctx))
 }

@@ -22,8 +22,9 @@ var (
 	// ErrQueueFull: the queue has reached its MaxLen. Nothing was sent.
 	ErrQueueFull = store.ErrFull
 	// ErrDuplicate: a message with this ID was sent before, within the dedupe
-	// window. Nothing was sent; the first message's id is returned with it.
-	ErrDuplicate = errors.New("duplicate message id")
+	// window, or one holds this Unique or UniqueFor key. Nothing was sent; the first
+	// message's id is returned with it.
+	ErrDuplicate = errors.New("duplicate of an earlier message")
 	// ErrNotReplicated: the message was sent, and fewer replicas than Replicas asked
 	// for are known to have it. The error is a *NotReplicatedError.
 	ErrNotReplicated = store.ErrNotReplicated
@@ -55,7 +56,7 @@ var (
 	// group.
 	ErrNotFound = errors.New("not found")
 	// ErrNotEmpty: a queue or topic with messages is not deleted unless forced.
-	ErrNotEmpty = errors.New("queue is not empty")
+	ErrNotEmpty = errors.New("not empty")
 	// ErrNoResult: the message has no result, or not yet.
 	ErrNoResult = errors.New("no result")
 	// ErrUndecodable: a message's payload cannot be opened (see Encrypt) or

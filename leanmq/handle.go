@@ -3,6 +3,7 @@ package leanmq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -110,7 +111,7 @@ func (p *pool) judge(ctx context.Context, m *Message, err error) {
 	m.verdict = p.cfg.judge(m, err, p.c.age(m, time.Now()), &p.log)
 	var pe *PanicError
 	if errors.As(err, &pe) {
-		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Interface("panic", pe.Value).
+		p.log.Error().Str("id", m.ID).Int("attempt", m.Attempt).Str("panic", fmt.Sprint(pe.Value)).
 			Str("stack", string(pe.Stack)).Msg("handler panicked")
 	}
 	if m.verdict.outcome == outcomeDead && m.replyTo == "" {

@@ -1,6 +1,7 @@
 package leanmq
 
 import (
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -154,7 +155,7 @@ func addHook[T any](to []func(T), f func(T), name string, log zerolog.Logger) []
 		defer func() {
 			if v := recover(); v != nil {
 				once.Do(func() {
-					log.Error().Str("hook", name).Interface("panic", v).Str("stack", string(debug.Stack())).
+					log.Error().Str("hook", name).Str("panic", fmt.Sprint(v)).Str("stack", string(debug.Stack())).
 						Msg("a hook panicked; it goes on being called, and this is not logged again")
 				})
 			}

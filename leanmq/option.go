@@ -16,7 +16,7 @@ import (
 type Option func(*clientConfig)
 
 type clientConfig struct {
-	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:"`
+	Prefix string `validate:"min=1,max=64,printascii,excludesall={}:" want:"1 to 64 printable ASCII characters without braces and colons"`
 	log    zerolog.Logger
 	mws    []Middleware
 	sends  []SendMiddleware
@@ -44,7 +44,7 @@ type consumeConfig struct {
 	DrainTimeout  time.Duration `validate:"min=1ms,max=24h"`
 	MaxDeliveries int           `validate:"min=1,max=1000000"`
 	Retry         RetryPolicy
-	OnExpired     ExpiryPolicy `validate:"max=1"`
+	OnExpired     ExpiryPolicy `validate:"max=1" want:"DropExpired or DeadLetterExpired"`
 	rules         rules
 	maxRunTime    time.Duration
 	mws           []Middleware
@@ -140,15 +140,16 @@ func check(config any) error {
 	f := fields[0]
 	_, name, _ := strings.Cut(f.StructNamespace(), ".")
 	want := f.Tag() + " " + f.Param()
-	if tag, ok := fieldTag(config, name); ok {
-		want = tag
+	if rule, ok := wanted(config, name); ok {
+		want = rule
 	}
 	return invalid(name, "is %v: want %s", show(f.Value()), want)
 }
 
-// fieldTag returns the whole rule of a field, because "1 to 100000" helps more
-// than the half of it that failed.
-func fieldTag(config any, path string) (string, bool) {
+// wanted returns the whole rule of a field in words, because "1 to 100000" helps
+// more than the half of it that failed. A rule that is more than bounds has its words
+// in the tag "want".
+func wanted(config any, path string) (string, bool) {
 	t := reflect.Indirect(reflect.ValueOf(config)).Type()
 	var f reflect.StructField
 	for _, name := range strings.Split(path, ".") {
@@ -158,7 +159,24 @@ func fieldTag(config any, path string) (string, bool) {
 		}
 		t = f.Type
 	}
-	return f.Tag.Get("validate"), true
+	if want, ok := f.Tag.Lookup("want"); ok {
+		return want, true
+	}
+	return bounds(f.Tag.Get("validate")), true
+}
+
+// bounds says "min=1,max=100000" in words.
+func bounds(rule string) string {
+	rule, optional := strings.CutPrefix(rule, "omitempty,")
+	low, high, both := strings.Cut(strings.TrimPrefix(rule, "min="), ",max=")
+	want := low + " or more"
+	if both {
+		want = low + " to " + high
+	}
+	if optional {
+		want = "0, or " + want
+	}
+	return want
 }
 
 func show(v any) string {

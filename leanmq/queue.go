@@ -60,8 +60,9 @@ func Parking(store.Parking) QueueOption { return func(q *Queue) { q.parks = true
 
 // Queue returns the handle of the queue called name: "name", or "service:name"
 // for queues whose keys share one hash tag. Either part has no control
-// characters, braces or colons; a name has 1 to 200 bytes, a service 1 to 64. A
-// name out of bounds makes every use of the handle fail.
+// characters, braces or colons; a name has 1 to 200 bytes, a service 1 to 64.
+// "service:topic:group" is the queue of a topic's group (see [Group.Queue]). A name
+// out of bounds makes every use of the handle fail.
 func (c *Client) Queue(name string, opts ...QueueOption) *Queue {
 	q := &Queue{c: c, name: name, maxPayload: MaxPayload}
 	q.sq, q.err = c.s.Queue(name)

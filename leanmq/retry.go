@@ -22,7 +22,7 @@ type RetryPolicy struct {
 	// MinBackoff is the upper end of the first delay. Default 1 s.
 	MinBackoff time.Duration `validate:"min=1ms,max=24h"`
 	// MaxBackoff bounds all delays. Default 10 min.
-	MaxBackoff time.Duration `validate:"min=1ms,max=8760h,gtefield=MinBackoff"`
+	MaxBackoff time.Duration `validate:"min=1ms,max=8760h,gtefield=MinBackoff" want:"1ms to 8760h, and no less than MinBackoff"`
 	// NoJitter makes the delays those upper ends themselves: with MaxBackoff as
 	// MinBackoff they are all the same.
 	NoJitter bool

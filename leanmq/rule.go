@@ -2,6 +2,7 @@ package leanmq
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -65,7 +66,7 @@ func (r *rule) knows(err error) bool {
 func (r *rule) apply(err error, log *zerolog.Logger) (out error) {
 	defer func() {
 		if v := recover(); v != nil {
-			log.Error().Interface("panic", v).AnErr("error", err).Msgf("%s panicked: the error stays as it was", r.name)
+			log.Error().Str("panic", fmt.Sprint(v)).AnErr("error", err).Msgf("%s panicked: the error stays as it was", r.name)
 			out = err
 		}
 	}()

@@ -28,6 +28,7 @@ func TestSendsThatAreRefusedNameTheField(t *testing.T) {
 			{"ID", []leanmq.SendOption{leanmq.ID("")}},
 			{"ID", []leanmq.SendOption{leanmq.ID(strings.Repeat("x", 257))}},
 			{"ID", []leanmq.SendOption{leanmq.ID("\xff")}},
+			{"Dedupe", []leanmq.SendOption{leanmq.Dedupe(time.Minute)}},
 			{"Dedupe", []leanmq.SendOption{leanmq.ID("x"), leanmq.Dedupe(-1)}},
 			{"Dedupe", []leanmq.SendOption{leanmq.ID("x"), leanmq.Dedupe(31 * 24 * time.Hour)}},
 			{"TTL", []leanmq.SendOption{leanmq.TTL(0)}},

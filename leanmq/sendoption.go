@@ -22,6 +22,7 @@ type sendConfig struct {
 	ttl       time.Duration
 	terms     store.SendTerms
 	window    time.Duration
+	windowed  bool // the window is the caller's
 	level     int
 	order     string
 	partition string
@@ -64,7 +65,7 @@ func Dedupe(window time.Duration) SendOption {
 		if window < 0 || window > 30*24*time.Hour {
 			c.fail(invalid("Dedupe", "is %v: want 0 to 30 days", window))
 		}
-		c.window = window
+		c.window, c.windowed = window, true
 	}
 }
 
@@ -193,8 +194,11 @@ func (c *sendConfig) check() {
 	if c.maxAge > 0 && c.terms.Delay > c.maxAge {
 		c.fail(invalid("Delay", "is %v and RetryWith.MaxAge %v: no attempt could begin", c.terms.Delay, c.maxAge))
 	}
-	if c.id != "" {
+	switch {
+	case c.id != "":
 		c.terms.Window = c.window
+	case c.windowed:
+		c.fail(invalid("Dedupe", "is how long an ID is remembered, and there is none: want ID, or UniqueFor"))
 	}
 	if c.terms.Delay > 0 || !c.terms.Due.IsZero() || c.order != "" {
 		c.terms.Token = newSendToken()

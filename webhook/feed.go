@@ -58,14 +58,19 @@ func (f *feed) match(typ string) *subscription {
 
 // consume hands out the group's events until ctx ends.
 func (f *feed) consume(ctx context.Context, s *Service) error {
+	return f.of(s.mq).Consume(ctx, f.serve, f.options(s)...)
+}
+
+func (f *feed) of(mq *leanmq.Client) *leanmq.Group { return topicOf(mq, f.topic).Group(f.group) }
+
+func (f *feed) options(s *Service) []leanmq.ConsumeOption {
 	opts := slices.Clone(s.consume)
 	var types []string
 	for _, sub := range f.subs {
 		opts = append(opts, sub.route.consume...)
 		types = append(types, sub.path.typeName())
 	}
-	opts = append(opts, leanmq.Types(types...))
-	return topicOf(s.mq, f.topic).Group(f.group).Consume(ctx, f.serve, opts...)
+	return append(opts, leanmq.Types(types...))
 }
 
 // serve handles an event.

@@ -119,6 +119,11 @@ func parseMethod(s string) (method string, pathOff int, bad *PatternError) {
 	return method, pathOff, nil
 }
 
+// isMethod reports whether a pattern may have the method.
+func isMethod(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !isMethodChar(r) })
+}
+
 // isMethodChar reports whether r may stand in a token of RFC 9110, section
 // 5.6.2, and is not lower case.
 func isMethodChar(r rune) bool {

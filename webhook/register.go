@@ -16,8 +16,9 @@ type TakenError struct {
 }
 
 func (e *TakenError) Error() string {
-	return fmt.Sprintf("webhook: pattern %q of service %q conflicts with pattern %q of service %q: %s",
-		e.Pattern, e.Service, e.Existing, e.Owner, e.Why)
+	return fmt.Sprintf("webhook: pattern %q of service %q conflicts with pattern %q of service %q: %s; "+
+		"if %q has given that up, take it out with webhook.RemoveRoute",
+		e.Pattern, e.Service, e.Existing, e.Owner, e.Why, e.Owner)
 }
 
 // publish puts the service's patterns into the route table. It writes only if

@@ -108,6 +108,10 @@ func TestRegistrationPanicsAtItsPlace(t *testing.T) {
 		"no slash":                {func() { at = place(0); s.Handle("orders", nothing) }, []string{`"orders"`}},
 		"group without its slash": {func() { at = place(0); s.Group("orders").Handle("POST /create", nothing) }, []string{"orders/create"}},
 		"nil handler":             {func() { at = place(0); s.Handle("/nil", nil) }, []string{`"/nil"`, "nil handler"}},
+		"nil middleware":          {func() { at = place(0); s.Handle("/nil", nothing, webhook.With(nil)) }, []string{`"/nil"`, "nil middleware"}},
+		"nil middleware of group": {func() { at = place(0); s.Group("/g", nil).Handle("/nil", nothing) }, []string{"nil middleware"}},
+		"status of no response":   {func() { at = place(0); s.Handle("/early", nothing, webhook.Status(100)) }, []string{`"/early"`, "Status 100", "200 to 999"}},
+		"status beyond all":       {func() { at = place(0); s.Handle("/far", nothing, webhook.Status(1000)) }, []string{"Status 1000"}},
 	} {
 		text := panicOf(tt.register)
 		for _, part := range append(tt.want, at) {

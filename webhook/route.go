@@ -1,6 +1,9 @@
 package webhook
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/leanmq/leanmq/leanmq"
 )
 
@@ -21,7 +24,7 @@ type route struct {
 type RouteOption func(*route)
 
 // Status sets the HTTP status of responses that do not choose one. Default: 200,
-// or 204 without a body.
+// or 204 without a body. Registering panics unless it is 200 to 999.
 func Status(code int) RouteOption { return func(r *route) { r.status = code } }
 
 // Consume sets options of the route's queue, such as leanmq.Concurrency.
@@ -32,4 +35,12 @@ func Consume(opts ...leanmq.ConsumeOption) RouteOption {
 // With adds middleware around this route's handler, inside that of the service.
 func With(mws ...Middleware) RouteOption {
 	return func(r *route) { r.mws = append(r.mws, mws...) }
+}
+
+// wrap sets the handler: h with the middlewares around it.
+func (rt *route) wrap(h Handler, pattern string, mws []Middleware) {
+	if slices.ContainsFunc(mws, func(mw Middleware) bool { return mw == nil }) {
+		panic(fmt.Sprintf("webhook: %s: pattern %q has a nil middleware", rt.where, pattern))
+	}
+	rt.handler = chain(h, mws)
 }

@@ -91,7 +91,7 @@ func TestSendIsRefusedWhenThePathHasOtherMethodsOnly(t *testing.T) {
 func TestSendRefusesAMalformedPath(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
-		for _, path := range []string{"", "orders", "POST orders", "POST", "/a//b", "/a/../b", "/%zz", "GET POST /a", "//a"} {
+		for _, path := range []string{"", "orders", "POST orders", "POST", "/a//b", "/a/../b", "/%zz", "GET POST /a", "//a", "get /a", " /a", "GE{T /a"} {
 			if _, err := webhook.NewSender(mq).Send(t.Context(), path, nil); !errors.Is(err, leanmq.ErrInvalid) {
 				t.Errorf("%q: %v, want ErrInvalid", path, err)
 			}

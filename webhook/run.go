@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	if err := checkServiceName(s.name); err != nil {
 		return err // before it is in anybody's route table
+	}
+	if err := s.checkOptions(); err != nil {
+		return err // as well
 	}
 	if err := s.publishUntil(ctx); err != nil || ctx.Err() != nil {
 		return err
@@ -56,9 +60,26 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// checkOptions says what the consumers would refuse.
+func (s *Service) checkOptions() error {
+	var errs []error
+	for _, rt := range s.routes {
+		errs = append(errs, s.queue(rt).CheckConsume(s.options(rt)...))
+	}
+	for _, f := range s.feeds {
+		errs = append(errs, f.of(s.mq).Queue().CheckConsume(f.options(s)...))
+	}
+	return errors.Join(errs...)
+}
+
 func (s *Service) consumeRoute(ctx context.Context, rt *route) error {
-	opts := append(append([]leanmq.ConsumeOption(nil), s.consume...), rt.consume...)
-	return s.mq.Queue(queueOf(s.name, rt.pattern)).Consume(ctx, rt.serve, opts...)
+	return s.queue(rt).Consume(ctx, rt.serve, s.options(rt)...)
+}
+
+func (s *Service) queue(rt *route) *leanmq.Queue { return s.mq.Queue(queueOf(s.name, rt.pattern)) }
+
+func (s *Service) options(rt *route) []leanmq.ConsumeOption {
+	return slices.Concat(s.consume, rt.consume)
 }
 
 // publishUntil registers the routes, however long Redis is away.

@@ -106,17 +106,30 @@ func TestRunRefuses(t *testing.T) {
 }
 
 // One route that cannot be consumed ends the others: a service that works in part
-// would not be noticed.
+// would not be noticed. Nobody sends to it then: it has registered nothing.
 func TestRunRefusesABadOption(t *testing.T) {
-	redistest.ForEachStore(t, func(t *testing.T, url string) {
-		mq := open(t, url)
-		s := answering(webhook.NewService("orders", mq), "/good")
-		s.Handle("/bad", nothing, webhook.Consume(leanmq.Concurrency(0)))
-		var invalid *leanmq.InvalidError
-		if err := s.Run(t.Context()); !errors.As(err, &invalid) || invalid.Field != "Concurrency" {
-			t.Errorf("Run: %v", err)
-		}
-	})
+	event := func(context.Context, struct{}) error { return nil }
+	for name, register := range map[string]func(*webhook.Service){
+		"of a route": func(s *webhook.Service) { s.Handle("/bad", nothing, webhook.Consume(leanmq.Concurrency(0))) },
+		"of an event": func(s *webhook.Service) {
+			webhook.Subscribe(s, "/events/x", event, webhook.Consume(leanmq.Concurrency(0)))
+		},
+		"of the group": func(s *webhook.Service) { webhook.Subscribe(s, "/events/x", event, webhook.InGroup("a:b")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				mq := open(t, url)
+				s := answering(webhook.NewService("orders", mq), "/good")
+				register(s)
+				if err := s.Run(t.Context()); !errors.Is(err, leanmq.ErrInvalid) {
+					t.Errorf("Run: %v", err)
+				}
+				if routes := patterns(t, mq); len(routes) != 0 {
+					t.Errorf("the route table has %q", routes)
+				}
+			})
+		})
+	}
 }
 
 func TestRunAgainIsRefused(t *testing.T) {

@@ -32,9 +32,12 @@ func (s *Sender) Send(ctx context.Context, path string, v any, opts ...leanmq.Se
 		return "", fmt.Errorf("webhook: send to %q: %w", path, err)
 	}
 	method, p, query := splitRoute(path)
+	malformed := func() error {
+		return fmt.Errorf("webhook: send to %q: %w", path,
+			&leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query], with a METHOD in upper case"})
+	}
 	if _, ok := trimPath(p); !ok {
-		return "", fmt.Errorf("webhook: send to %q: %w", path,
-			&leanmq.InvalidError{Field: "path", Rule: "is malformed: want [METHOD ]/path[?query]"})
+		return "", malformed()
 	}
 	opts = append(opts[:len(opts):len(opts)], leanmq.Target(target(method, p, query)))
 	r, err := Lookup(ctx, s.mq, method, p)
@@ -43,6 +46,9 @@ func (s *Sender) Send(ctx context.Context, path string, v any, opts ...leanmq.Se
 	case err == nil:
 		return r.Queue.Send(ctx, body, opts...)
 	case errors.As(err, &missing) && missing.Status == http.StatusNotFound:
+		if !isMethod(method) {
+			return "", malformed() // no pattern can have it: it would be parked for good
+		}
 		return park(ctx, s.mq, body, opts)
 	}
 	return "", fmt.Errorf("webhook: send to %q: %w", path, err)

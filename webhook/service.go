@@ -35,7 +35,8 @@ func ConsumeWith(opts ...leanmq.ConsumeOption) ServiceOption {
 	return func(s *Service) { s.consume = append(s.consume, opts...) }
 }
 
-// Use adds middleware around all handlers of the service.
+// Use adds middleware around all handlers of the service. Where one of its middlewares is
+// nil, registering panics and names the place; so it does for [With] and [Service.Group].
 func Use(mws ...Middleware) ServiceOption {
 	return func(s *Service) { s.mws = append(s.mws, mws...) }
 }
@@ -100,7 +101,10 @@ func (s *Service) register(pattern string, mws []Middleware, h Handler, opts []R
 	if rt.group != "" {
 		panic(fmt.Sprintf("webhook: %s: pattern %q has InGroup, which is for Subscribe", where, pattern))
 	}
-	rt.handler = chain(h, slices.Concat(s.mws, mws, rt.mws))
+	if rt.status != 0 && (rt.status < 200 || rt.status > 999) {
+		panic(fmt.Sprintf("webhook: %s: pattern %q has Status %d: want 200 to 999", where, pattern, rt.status))
+	}
+	rt.wrap(h, pattern, slices.Concat(s.mws, mws, rt.mws))
 	for _, old := range s.routes {
 		if why := conflict(old.pattern, p); why != "" {
 			panic(fmt.Sprintf("webhook: pattern %q (registered at %s) conflicts with pattern %q (registered at %s): %s",

@@ -74,7 +74,7 @@ func (s *Service) subscribeTo(pattern string, mws []Middleware, h Handler, opts 
 	for _, o := range opts {
 		o(rt)
 	}
-	rt.handler = chain(h, slices.Concat(s.mws, mws, rt.mws))
+	rt.wrap(h, pattern, slices.Concat(s.mws, mws, rt.mws))
 	s.feedOf(p, rt.group).add(&subscription{path: p, route: rt})
 }
 

@@ -51,6 +51,10 @@ func TestConflictingSubscriptionNamesBothPlaces(t *testing.T) {
 			first = place(1)
 			webhook.Subscribe(s, "/events/x", none)
 		}, []string{"nil handler"}},
+		"nil middleware": {func(s *webhook.Service) {
+			first = place(1)
+			webhook.Subscribe(s, "/events/x", h, webhook.With(nil))
+		}, []string{"nil middleware"}},
 		"group of a route": {func(s *webhook.Service) {
 			first = place(1)
 			webhook.On(s, "/events/x", h, webhook.InGroup("audit"))

@@ -136,6 +136,7 @@ func TestURLOfAnotherKindOfServer(t *testing.T) {
 		cluster.Nodes()[0].URL():                                "write redis+cluster://",
 		cluster.Nodes()[5].URL():                                "write redis+cluster://",
 		strings.Replace(sentinel.URL(), "mymaster", "yours", 1): `no master called "yours"`,
+		"redis+sentinel://" + one.Addr() + "?master_name=m":     one.Addr() + " is no sentinel: for a server itself write redis://",
 	} {
 		if _, err := store.Open(t.Context(), url, "leanmq"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", url, err, want)

@@ -156,8 +156,11 @@ func (s *sentinels) dial(ctx context.Context, network, _ string) (net.Conn, erro
 			s.last.Store(int64(at))
 			return s.server(ctx, network, addr)
 		}
-		if errors.Is(err, redis.Nil) {
+		switch {
+		case errors.Is(err, redis.Nil):
 			err = fmt.Errorf("sentinel %s watches no master called %q", s.addrs[at], s.master)
+		case err != nil && strings.Contains(err.Error(), "unknown command"):
+			err = fmt.Errorf("%s is no sentinel: for a server itself write redis:// or redis+cluster://", s.addrs[at])
 		}
 		errs = append(errs, err)
 	}

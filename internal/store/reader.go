@@ -36,7 +36,7 @@ type Reader struct {
 // line is a connection to one server.
 type line struct {
 	wire
-	id   atomic.Int64 // CLIENT ID of the connection; 0 = not known
+	id   atomic.Int64 // CLIENT ID of the connection; 0 = it cannot be unblocked
 	pipe sender       // reaches the same server
 	node *node        // of a cluster
 }
@@ -61,7 +61,8 @@ func (s *Store) newLine(opts redis.Options, pipe sender) *line {
 			}
 		}
 		l.id.Store(0)
-		if id, err := cn.ClientID(ctx).Result(); err == nil {
+		// Who may know the id need not be allowed to unblock it.
+		if id, err := cn.ClientID(ctx).Result(); err == nil && cn.ClientUnblock(ctx, id).Err() == nil {
 			l.id.Store(id)
 		}
 		return nil

@@ -49,7 +49,7 @@ func DrainTimeout(d time.Duration) ProjectOption { return func(c *projectConfig)
 // Project hands the events of the log to h, in order and one at a time, beginning where
 // the projection called name has stopped, or with the first event. It runs until ctx ends,
 // lets h finish, saves the position, and returns nil; or leanmq.ErrDrainTimeout if h had to
-// be canceled. The name is as those of queues.
+// be canceled. The name has 1 to 256 printable bytes.
 //
 // Any number of processes may call it, and one at a time runs it: the others stand by.
 // While Redis is away it keeps trying. An event that fails is repeated in place for as
