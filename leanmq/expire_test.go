@@ -169,8 +169,10 @@ func TestRunningHandlerIsToldThatTheMessageExpired(t *testing.T) {
 			runs.Add(1)
 			<-ctx.Done()
 			cause <- context.Cause(ctx)
-			if time.Now().Before(m.Deadline.Add(-time.Millisecond)) {
-				t.Errorf("%v too early", time.Until(m.Deadline))
+			// The server's clock is known to half of a round trip, which on a busy machine
+			// can be long.
+			if early := time.Until(m.Deadline); early > 250*time.Millisecond {
+				t.Errorf("%v too early", early)
 			}
 			return ctx.Err()
 		}, quick)
