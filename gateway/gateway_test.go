@@ -27,7 +27,8 @@ func TestClosedGatewayRefuses(t *testing.T) {
 					t.Errorf("%s: Close: %v", name, err)
 				}
 			}
-			if _, err := gateway.Request[struct{}](t.Context(), gw, "GET /orders/42", nil); !errors.Is(err, leanmq.ErrClosed) || status(err) != 503 {
+			if _, err := gateway.Request[struct{}](t.Context(), gw, "GET /orders/42", nil); !errors.Is(err, leanmq.ErrClosed) || status(err) != 503 ||
+				!strings.Contains(err.Error(), "the gateway is closed") {
 				t.Errorf("%s: %v, want ErrClosed and status 503", name, err)
 			}
 			if s := gw.Stats(); s != (leanmq.InboxStats{}) {

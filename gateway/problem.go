@@ -27,8 +27,10 @@ func problem(err error) *webhook.Problem {
 	case errors.Is(err, context.Canceled):
 		p = webhook.NewProblem(statusClientClosed, "the caller went away")
 		p.Title = "Client Closed Request"
-	case errors.Is(err, leanmq.ErrUnavailable), errors.Is(err, leanmq.ErrUnknown), errors.Is(err, leanmq.ErrClosed),
-		errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, leanmq.ErrClosed):
+		p = webhook.NewProblem(http.StatusServiceUnavailable, "the gateway is closed")
+		p.RetryAfter = retryAfter // another one may serve by then
+	case errors.Is(err, leanmq.ErrUnavailable), errors.Is(err, leanmq.ErrUnknown), errors.Is(err, context.DeadlineExceeded):
 		p = webhook.NewProblem(http.StatusServiceUnavailable, "the message store is not reachable")
 		p.RetryAfter = retryAfter
 	case errors.Is(err, leanmq.ErrInvalid):

@@ -22,6 +22,7 @@ type binding struct {
 	validate *validator.Validate
 	text     ut.Translator
 	sources  []source
+	structs  []reflect.Type // that requests are decoded into
 }
 
 // source is a part of a request that fields can be tagged with.
@@ -103,6 +104,9 @@ func bindTo[T any](b *binding) func(*Request) (T, error) {
 	base := t
 	for base.Kind() == reflect.Pointer {
 		base = base.Elem()
+	}
+	if base.Kind() == reflect.Struct {
+		b.structs = append(b.structs, base)
 	}
 	var sources []source
 	for _, s := range b.sources {

@@ -51,7 +51,7 @@
 // Requests are decoded strictly: unknown fields are refused, and the rules in
 // `validate` tags (go-playground/validator) are checked before the handler runs.
 // What fails that is answered when a caller waits, or else dead-lettered at once;
-// it is never retried.
+// it is never retried. A rule that [Service.Validator] does not know is an error of Run.
 //
 // Handlers return errors. A [*Problem] says what the caller may know; any other
 // error is answered as status 500 without its text. Without a caller, a Problem

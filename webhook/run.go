@@ -60,9 +60,9 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// checkOptions says what the consumers would refuse.
+// checkOptions says what the consumers would refuse, or every request.
 func (s *Service) checkOptions() error {
-	var errs []error
+	errs := []error{s.bind.checkRules()}
 	for _, rt := range s.routes {
 		errs = append(errs, s.queue(rt).CheckConsume(s.options(rt)...))
 	}

@@ -132,6 +132,39 @@ func TestRunRefusesABadOption(t *testing.T) {
 	}
 }
 
+// A request would panic, and its handler never see one.
+func TestRunRefusesARuleThatNobodyHas(t *testing.T) {
+	type order struct {
+		Item struct {
+			Name string `validate:"shouted"`
+		}
+	}
+	for name, register := range map[string]func(*webhook.Service){
+		"a request": func(s *webhook.Service) { webhook.Handle(s, "/orders", echo[order]) },
+		"a pointer": func(s *webhook.Service) { webhook.Handle(s, "/orders", echo[*order]) },
+		"an event": func(s *webhook.Service) {
+			webhook.Subscribe(s, "/events/x", func(context.Context, order) error { return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			redistest.ForEachStore(t, func(t *testing.T, url string) {
+				mq := open(t, url)
+				s := answering(webhook.NewService("orders", mq), "/good")
+				register(s)
+				err := s.Run(t.Context())
+				for _, want := range []string{"webhook_test.order", "shouted", "Name", "Service.Validator"} {
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("Run: %v does not name %s", err, want)
+					}
+				}
+				if routes := patterns(t, mq); len(routes) != 0 {
+					t.Errorf("the route table has %q", routes)
+				}
+			})
+		})
+	}
+}
+
 func TestRunAgainIsRefused(t *testing.T) {
 	redistest.ForEachStore(t, func(t *testing.T, url string) {
 		mq := open(t, url)
