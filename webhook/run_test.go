@@ -121,7 +121,9 @@ func TestRunRefusesABadOption(t *testing.T) {
 				mq := open(t, url)
 				s := answering(webhook.NewService("orders", mq), "/good")
 				register(s)
-				if err := s.Run(t.Context()); !errors.Is(err, leanmq.ErrInvalid) {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				if err := s.Run(ctx); !errors.Is(err, leanmq.ErrInvalid) {
 					t.Errorf("Run: %v", err)
 				}
 				if routes := patterns(t, mq); len(routes) != 0 {
@@ -151,7 +153,9 @@ func TestRunRefusesARuleThatNobodyHas(t *testing.T) {
 				mq := open(t, url)
 				s := answering(webhook.NewService("orders", mq), "/good")
 				register(s)
-				err := s.Run(t.Context())
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := s.Run(ctx)
 				for _, want := range []string{"webhook_test.order", "shouted", "Name", "Service.Validator"} {
 					if err == nil || !strings.Contains(err.Error(), want) {
 						t.Errorf("Run: %v does not name %s", err, want)
